@@ -1,0 +1,168 @@
+/**
+ * Why an operation failed. The list is closed: clients decide on it, documentation explains each, and
+ * `service/status.ts` gives each its gRPC code.
+ */
+export const reasons = [
+  // What the caller asked for can't be right.
+  "REFERENCE_INVALID",
+  "NAME_INVALID",
+  "PLATFORM_INVALID",
+  "SIZE_INVALID",
+  "SIZE_TOO_SMALL",
+  "OPTION_INVALID",
+  "CONFIG_INVALID",
+  // What was asked for is not there, or is somebody else's.
+  "MANIFEST_UNKNOWN",
+  "BLOB_UNKNOWN",
+  "PLATFORM_UNKNOWN",
+  "IMAGE_UNKNOWN",
+  "PULL_UNKNOWN",
+  "KERNEL_UNKNOWN",
+  "FILE_UNKNOWN",
+  "SOURCE_UNKNOWN",
+  "NAME_TAKEN",
+  "IMAGE_IN_USE",
+  // The registry.
+  "REGISTRY_AUTH",
+  "REGISTRY_UNAVAILABLE",
+  "REGISTRY_PROTOCOL",
+  "RATE_LIMITED",
+  // The image's documents.
+  "MANIFEST_INVALID",
+  "MANIFEST_UNSUPPORTED",
+  // The image's layers.
+  "LAYER_UNSAFE",
+  "LAYER_INVALID",
+  "LAYER_UNENCODABLE",
+  "LOSS_REFUSED",
+  // Bytes that are not what they were said to be.
+  "DIGEST_MISMATCH",
+  "SIZE_MISMATCH",
+  "DIFFID_MISMATCH",
+  "VERIFY_FAILED",
+  "FILESYSTEM_CORRUPT",
+  // Bounds.
+  "DISK_FULL",
+  "LIMIT_DOCUMENT_SIZE",
+  "LIMIT_INDEX_ENTRIES",
+  "LIMIT_LAYERS",
+  "LIMIT_ENTRIES",
+  "LIMIT_PATH",
+  "LIMIT_PAX",
+  "LIMIT_XATTRS",
+  "LIMIT_SPARSE_MAP",
+  "LIMIT_INFLATED",
+  "LIMIT_RATIO",
+  // The machine.
+  "E2FSPROGS_MISSING",
+  "E2FSPROGS_TOO_OLD",
+  "E2FSPROGS_FAILED",
+  "FILESYSTEM_ERROR",
+  "PERMISSION_DENIED",
+  // The daemon.
+  "STATE_LOCKED",
+  "STATE_UNSAFE",
+  "STORE_FAILED",
+  "SOCKET_INVALID",
+  "DAEMON_UNREACHABLE",
+  "SHUTTING_DOWN",
+  "CANCELLED",
+  "NOT_IMPLEMENTED",
+  "INTERNAL",
+] as const;
+
+export type Reason = (typeof reasons)[number];
+
+/** One field of a request, and what is wrong with it. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+export interface ErrorDetails {
+  /** What was being done, as `fetch layer` or `open store`. */
+  readonly op: string;
+  /** What to do about it, one imperative sentence. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  readonly fields?: readonly FieldViolation[];
+  /** How long to wait before trying again, in milliseconds. */
+  readonly retryAfterMs?: number;
+  /** Machine-readable particulars, as `{ layer, entry, rule }` or `{ httpStatus }`. Never a secret. */
+  readonly facts?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The only error that crosses a module's border. The message says what happened, and to what; `hint` says what
+ * to do. Decisions are made on `reason`, never on the text.
+ */
+export class BangerError extends Error {
+  override readonly name = "BangerError";
+  readonly reason: Reason;
+  readonly op: string;
+  readonly hint: string | undefined;
+  readonly fields: readonly FieldViolation[];
+  readonly retryAfterMs: number | undefined;
+  readonly facts: Readonly<Record<string, string>>;
+
+  constructor(reason: Reason, message: string, details: ErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.reason = reason;
+    this.op = details.op;
+    this.hint = details.hint;
+    this.fields = details.fields ?? [];
+    this.retryAfterMs = details.retryAfterMs;
+    this.facts = details.facts ?? {};
+  }
+}
+
+export function isReason(value: string): value is Reason {
+  return reasons.some((reason) => reason === value);
+}
+
+export function hasReason(error: unknown, ...wanted: readonly Reason[]): error is BangerError {
+  return error instanceof BangerError && wanted.includes(error.reason);
+}
+
+/** The `code` of a Node system error (`ENOENT`), or undefined for anything else. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Makes any thrown value a BangerError: one stays as it is, an abort becomes CANCELLED, a system error becomes
+ * the reason that a person can act on, and the rest is INTERNAL.
+ */
+export function asBangerError(error: unknown, op: string): BangerError {
+  if (error instanceof BangerError) return error;
+  const cause = error;
+  if (error instanceof Error && error.name === "AbortError") {
+    return error.cause instanceof BangerError
+      ? error.cause
+      : new BangerError("CANCELLED", `${op} was cancelled`, { op, cause });
+  }
+  switch (errnoOf(error)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return new BangerError("DISK_FULL", `${op}: no space left (${messageOf(error)})`, {
+        op,
+        cause,
+        hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
+      });
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new BangerError("PERMISSION_DENIED", `${op}: not permitted (${messageOf(error)})`, {
+        op,
+        cause,
+        hint: "Check the owner and mode of the path named, or choose another folder.",
+      });
+    default:
+      return new BangerError("INTERNAL", `${op}: ${messageOf(error)}`, { op, cause });
+  }
+}

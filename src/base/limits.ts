@@ -1,0 +1,84 @@
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+/** Every bound on what comes from outside. The config may raise each. */
+export interface Limits {
+  /** Bytes of a manifest, index or config. Registries refuse larger ones; so does containerd (CVE-2023-25153). */
+  readonly documentBytes: number;
+  /** Entries of an index. Real ones have about 20. */
+  readonly indexEntries: number;
+  /** Layers of an image. Docker stops at 127; build tools have made several hundred. */
+  readonly layers: number;
+  /** Entries of all the layers together: what a tree in memory costs is bounded by it. */
+  readonly entries: number;
+  /** Bytes of a path, Linux's PATH_MAX. */
+  readonly pathBytes: number;
+  /** Bytes of one name, ext4's EXT4_NAME_LEN. */
+  readonly nameBytes: number;
+  /** Bytes of PAX records before one header, and of a GNU long name: they are held in memory. */
+  readonly paxBytes: number;
+  /** Bytes of one inode's xattrs, Linux's XATTR_SIZE_MAX. */
+  readonly xattrBytes: number;
+  /** Pieces of one sparse file. */
+  readonly sparseSegments: number;
+  /** Inflated bytes of an image. */
+  readonly inflatedBytes: number;
+  /** Inflated bytes for one compressed byte, past `ratioFreeBytes`: deflate can do 1,032:1, real layers 3:1. */
+  readonly inflateRatio: number;
+  /** Inflated bytes before the ratio counts: a small layer of zeros is legitimate. */
+  readonly ratioFreeBytes: number;
+  /** Pulls that build at once; the rest wait. */
+  readonly concurrentPulls: number;
+  /** Blobs downloaded at once for one pull. Registries throttle past a handful of connections. */
+  readonly concurrentDownloads: number;
+  /** Bytes of an error body that are read from a registry. */
+  readonly errorBodyBytes: number;
+  /** Bytes of a token endpoint's answer. */
+  readonly tokenBytes: number;
+  /** Redirects followed for one request. */
+  readonly redirects: number;
+  /** Tries of one request, the first included. */
+  readonly attempts: number;
+  /** Milliseconds until a connection is up and its headers are here. */
+  readonly responseMs: number;
+  /** Milliseconds without a byte before a download is taken for dead. */
+  readonly stallMs: number;
+  /** Bytes a second that a download must reach over `slowWindowMs`, so that a drip ends too. */
+  readonly minBytesPerSecond: number;
+  readonly slowWindowMs: number;
+  /** Longest Retry-After that is obeyed, in milliseconds; a longer one is an error that names it. */
+  readonly retryAfterMs: number;
+  /** Bytes kept of a program's stdout and stderr. */
+  readonly programOutputBytes: number;
+  /** Milliseconds one e2fsprogs program may run. */
+  readonly programMs: number;
+}
+
+export const defaultLimits: Limits = {
+  documentBytes: 4 * MiB,
+  indexEntries: 128,
+  layers: 1000,
+  entries: 5_000_000,
+  pathBytes: 4096,
+  nameBytes: 255,
+  paxBytes: 1 * MiB,
+  xattrBytes: 64 * KiB,
+  sparseSegments: 1_000_000,
+  inflatedBytes: 256 * GiB,
+  inflateRatio: 1000,
+  ratioFreeBytes: 1 * GiB,
+  concurrentPulls: 8,
+  concurrentDownloads: 4,
+  errorBodyBytes: 64 * KiB,
+  tokenBytes: 1 * MiB,
+  redirects: 10,
+  attempts: 5,
+  responseMs: 30_000,
+  stallMs: 30_000,
+  minBytesPerSecond: 1 * KiB,
+  slowWindowMs: 60_000,
+  retryAfterMs: 120_000,
+  programOutputBytes: 64 * MiB,
+  programMs: 60 * 60_000,
+};

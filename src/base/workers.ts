@@ -1,0 +1,178 @@
+import { availableParallelism } from "node:os";
+import { extname, join } from "node:path";
+import { Worker, parentPort, type Transferable } from "node:worker_threads";
+import { BangerError, asBangerError, isReason, type ErrorDetails, type Reason } from "./error.ts";
+
+/** How a worker's file is named beside the module that starts it: `.ts` in a checkout, `.js` once compiled. */
+export function workerFile(folder: string, name: string): string {
+  return join(folder, name + extname(import.meta.filename));
+}
+
+/** An error as it crosses from a worker: structured clone would keep neither class nor reason. */
+interface WireError {
+  readonly reason: string;
+  readonly message: string;
+  readonly op: string;
+  readonly hint: string | undefined;
+  readonly facts: Readonly<Record<string, string>>;
+  readonly stack: string | undefined;
+}
+
+type FromWorker<R, P> =
+  | { readonly kind: "progress"; readonly value: P }
+  | { readonly kind: "done"; readonly value: R }
+  | { readonly kind: "failed"; readonly error: WireError };
+
+export interface JobOptions<P> {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: P) => void;
+}
+
+interface Queued<J, R, P> {
+  readonly job: J;
+  readonly signal: AbortSignal;
+  readonly onProgress: (value: P) => void;
+  readonly resolve: (value: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Threads that each do one job at a time, all from one file. Aborting a job's signal terminates its thread, so a
+ * job must leave nothing behind but files that its caller removes. Jobs wait while all threads are busy.
+ *
+ * `J`, `R` and `P` are what the file's `serveJobs` handler takes, returns and reports; the file is ours, so what
+ * comes back is trusted to be of that type.
+ */
+export class WorkerPool<J, R, P = never> implements AsyncDisposable {
+  readonly #file: string;
+  readonly #size: number;
+  readonly #idle: Worker[] = [];
+  readonly #all = new Set<Worker>();
+  readonly #queue: Queued<J, R, P>[] = [];
+  #closed = false;
+
+  constructor(file: string, size: number = availableParallelism()) {
+    this.#file = file;
+    this.#size = Math.max(1, size);
+  }
+
+  /** @throws BangerError what the job threw, CANCELLED, or INTERNAL where its thread died. */
+  run(job: J, options: JobOptions<P>): Promise<R> {
+    const { promise, resolve, reject } = Promise.withResolvers<R>();
+    const onProgress = options.onProgress ?? (() => {});
+    this.#queue.push({ job, signal: options.signal, onProgress, resolve, reject });
+    this.#dispatch();
+    return promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    for (const queued of this.#queue.splice(0)) queued.reject(closedError());
+    await Promise.all([...this.#all].map((worker) => worker.terminate()));
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      if (this.#closed) {
+        this.#queue.shift()?.reject(closedError());
+        continue;
+      }
+      const worker = this.#idle.pop() ?? this.#start();
+      if (worker === undefined) return;
+      const queued = this.#queue.shift();
+      if (queued === undefined) this.#idle.push(worker);
+      else this.#assign(worker, queued);
+    }
+  }
+
+  #start(): Worker | undefined {
+    if (this.#all.size >= this.#size) return undefined;
+    const worker = new Worker(this.#file);
+    worker.unref();
+    this.#all.add(worker);
+    worker.once("exit", () => {
+      this.#all.delete(worker);
+      const at = this.#idle.indexOf(worker);
+      if (at >= 0) this.#idle.splice(at, 1);
+      this.#dispatch();
+    });
+    return worker;
+  }
+
+  #assign(worker: Worker, queued: Queued<J, R, P>): void {
+    const abort = (): void => void worker.terminate();
+    const finish = (): void => {
+      worker.unref();
+      worker.off("message", onMessage).off("error", onError).off("exit", onExit);
+      queued.signal.removeEventListener("abort", abort);
+    };
+    const onMessage = (message: FromWorker<R, P>): void => {
+      if (message.kind === "progress") return queued.onProgress(message.value);
+      finish();
+      if (message.kind === "done") queued.resolve(message.value);
+      else queued.reject(fromWire(message.error));
+      this.#idle.push(worker);
+      this.#dispatch();
+    };
+    const onError = (error: unknown): void => {
+      finish();
+      queued.reject(new BangerError("INTERNAL", "a worker thread died", { op: "run worker", cause: error }));
+    };
+    const onExit = (): void => {
+      finish();
+      const { signal } = queued;
+      queued.reject(signal.aborted ? asBangerError(signal.reason, "work") : closedError());
+    };
+    worker.on("message", onMessage).on("error", onError).on("exit", onExit);
+    worker.ref();
+    if (queued.signal.aborted) return abort();
+    queued.signal.addEventListener("abort", abort, { once: true });
+    worker.postMessage(queued.job);
+  }
+}
+
+/** What a handler may do besides returning. */
+export interface JobContext<P> {
+  readonly progress: (value: P) => void;
+}
+
+/** The other end: call once in a worker's file. Jobs come one at a time. */
+export function serveJobs<J, R, P = never>(
+  handler: (job: J, context: JobContext<P>) => R | Promise<R>,
+  transfer: (result: R) => readonly Transferable[] = () => [],
+): void {
+  const port = parentPort;
+  if (port === null)
+    throw new BangerError("INTERNAL", "a worker's file was run as a program", { op: "run worker" });
+  const send = (message: FromWorker<R, P>, list: readonly Transferable[] = []): void =>
+    port.postMessage(message, [...list]);
+  const context: JobContext<P> = { progress: (value) => send({ kind: "progress", value }) };
+  const handle = async (job: J): Promise<void> => {
+    try {
+      const value = await handler(job, context);
+      send({ kind: "done", value }, transfer(value));
+    } catch (error) {
+      send({ kind: "failed", error: toWire(error) });
+    }
+  };
+  port.on("message", (job: J) => void handle(job));
+}
+
+function toWire(error: unknown): WireError {
+  const { reason, message, op, hint, facts, stack } = asBangerError(error, "work");
+  return { reason, message, op, hint, facts, stack };
+}
+
+function fromWire(wire: WireError): BangerError {
+  const reason: Reason = isReason(wire.reason) ? wire.reason : "INTERNAL";
+  const details: ErrorDetails = { op: wire.op, facts: wire.facts, cause: wire.stack };
+  return new BangerError(
+    reason,
+    wire.message,
+    wire.hint === undefined ? details : { ...details, hint: wire.hint },
+  );
+}
+
+function closedError(): BangerError {
+  return new BangerError("CANCELLED", "the work was stopped", { op: "run worker" });
+}

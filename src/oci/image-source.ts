@@ -1,0 +1,60 @@
+import type { Digest } from "../base/digest.ts";
+import type { Descriptor } from "./descriptor.ts";
+import type { ImageConfig, ImageManifest } from "./manifest.ts";
+import type { Platform } from "./platform.ts";
+
+/** A try that failed and will be repeated: shown to people, so that a pause has a reason. */
+export interface RetryNotice {
+  /** As `layer 0123456789ab`. */
+  readonly subject: string;
+  /** The try that comes, from 2. */
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly why: string;
+}
+
+export interface SourceOptions {
+  readonly signal: AbortSignal;
+  readonly onRetry: (notice: RetryNotice) => void;
+}
+
+/** An image, chosen and parsed: all that is known of it before a layer is fetched. */
+export interface ResolvedImage {
+  /** What was asked for, normalised, as people write it. */
+  readonly reference: string;
+  /** As `docker.io/library/debian`, or `oci:/folder`. */
+  readonly repository: string;
+  readonly manifestDigest: Digest;
+  /** The index that the manifest was chosen from. */
+  readonly indexDigest: Digest | undefined;
+  readonly platform: Platform;
+  /** All that the index offers; `[platform]` without one. */
+  readonly availablePlatforms: readonly Platform[];
+  readonly manifest: ImageManifest;
+  readonly config: ImageConfig;
+  /** Name that the image gets where none is given; see `images/name.ts`. */
+  readonly defaultName: string;
+}
+
+/** Bytes of a blob from some offset on. Whoever opened it reads it to its end or aborts the signal. */
+export interface BlobStream {
+  /** Where in the blob the first byte of `body` lies: 0 where the source can't start in the middle. */
+  readonly offset: number;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Host or folder, for people. */
+  readonly from: string;
+}
+
+/**
+ * A place that images come from: a registry, or a folder. It verifies documents; the bytes of `openBlob` are
+ * verified by who takes them.
+ */
+export interface ImageSource extends AsyncDisposable {
+  /** Fetches, verifies and parses index, manifest and config. Writes nothing. */
+  resolve(platform: Platform, options: SourceOptions): Promise<ResolvedImage>;
+  /**
+   * One attempt to read a blob from `offset` on. Fails with REGISTRY_UNAVAILABLE where trying again may help,
+   * before or while the body is read.
+   */
+  openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream>;
+}

@@ -1,0 +1,143 @@
+import type { Digest } from "../base/digest.ts";
+import type { BuilderName } from "../ext4/builder.ts";
+import type { Platform } from "../oci/platform.ts";
+import type { ImageRecord, StageTime } from "../store/records.ts";
+
+/** The stages, in the order of the road. */
+export const stages = [
+  "resolve",
+  "kernel",
+  "fetch",
+  "scan",
+  "flatten",
+  "build",
+  "own",
+  "inject",
+  "verify",
+  "stage-boot",
+  "publish",
+] as const;
+
+export type Stage = (typeof stages)[number];
+
+export interface LayerSummary {
+  readonly digest: Digest;
+  readonly diffId: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+/** What a pull says while it goes: plain data, each once, when it is true. Durations are milliseconds. */
+export type PullEventBody =
+  | { readonly kind: "waiting"; readonly position: number; readonly why: string }
+  | {
+      readonly kind: "resolved";
+      readonly reference: string;
+      readonly manifestDigest: Digest;
+      readonly indexDigest: Digest | undefined;
+      readonly platform: Platform;
+      readonly name: string;
+      readonly layers: readonly LayerSummary[];
+      readonly bytesToFetch: number;
+    }
+  | {
+      readonly kind: "kernelResolved";
+      readonly skipped: boolean;
+      readonly name: string;
+      readonly version: string;
+    }
+  | {
+      readonly kind: "layerProgress";
+      readonly digest: Digest;
+      readonly index: number;
+      readonly phase: "fetching" | "scanning";
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+    }
+  | {
+      readonly kind: "retrying";
+      readonly subject: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly why: string;
+    }
+  | {
+      readonly kind: "layerFetched";
+      readonly digest: Digest;
+      readonly index: number;
+      readonly sizeBytes: number;
+      readonly cached: boolean;
+      readonly durationMs: number;
+      readonly source: string;
+    }
+  | {
+      readonly kind: "layerScanned";
+      readonly digest: Digest;
+      readonly diffId: Digest;
+      readonly index: number;
+      readonly entryCount: number;
+      readonly inflatedBytes: number;
+      readonly cached: boolean;
+      readonly durationMs: number;
+    }
+  | {
+      readonly kind: "flattened";
+      readonly inodeCount: number;
+      readonly contentBytes: number;
+      readonly hiddenEntryCount: number;
+      readonly lossCount: number;
+      readonly durationMs: number;
+    }
+  | { readonly kind: "stageProgress"; readonly done: number; readonly total: number; readonly unit: string }
+  | {
+      readonly kind: "ext4Built";
+      readonly builder: BuilderName;
+      readonly sizeBytes: number;
+      readonly contentBytesWritten: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly kind: "ownershipApplied";
+      readonly inodeCount: number;
+      readonly changeCount: number;
+      readonly deviceCount: number;
+      readonly xattrCount: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly kind: "agentsInjected";
+      readonly skipped: boolean;
+      readonly whySkipped: string;
+      readonly durationMs: number;
+    }
+  | {
+      readonly kind: "verified";
+      readonly depth: VerifyDepth;
+      readonly inodeCount: number;
+      readonly contentBytesHashed: number;
+      readonly durationMs: number;
+    }
+  | { readonly kind: "bootArtifactsStaged"; readonly skipped: boolean; readonly durationMs: number }
+  | {
+      readonly kind: "published";
+      readonly image: ImageRecord;
+      readonly stageTimes: readonly StageTime[];
+      readonly alreadyPresent: boolean;
+    };
+
+export type VerifyDepth = "metadata" | "full";
+
+export interface PullEvent {
+  readonly pullId: string;
+  /** Counts from 1 within the pull. */
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly stage: Stage;
+  readonly body: PullEventBody;
+}
+
+/** Progress may be coalesced and dropped for a slow reader; all else is a milestone and never is. */
+export function isProgress(event: PullEvent): boolean {
+  return event.body.kind === "layerProgress" || event.body.kind === "stageProgress";
+}

@@ -1,0 +1,82 @@
+import type { Digest } from "../base/digest.ts";
+import type { BuilderName } from "../ext4/builder.ts";
+import type { ImageConfig } from "../oci/manifest.ts";
+import type { Platform } from "../oci/platform.ts";
+
+/** What the store keeps, as the rest of the program sees it: no column, no SQL. */
+
+export interface StageTime {
+  readonly stage: string;
+  readonly durationMs: number;
+}
+
+export interface LayerRecord {
+  readonly digest: Digest;
+  readonly diffId: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  readonly inflatedBytes: number;
+  readonly entryCount: number;
+}
+
+/** A loss as people see it: names already made printable. */
+export interface LossRecord {
+  readonly kind: string;
+  readonly path: string;
+  readonly layerDigest: Digest;
+  readonly entryNumber: number;
+  readonly detail: string;
+}
+
+export type ConfigRecord = Pick<
+  ImageConfig,
+  "entrypoint" | "cmd" | "env" | "workingDir" | "user" | "labels" | "exposedPorts" | "stopSignal"
+>;
+
+export interface ImageRecord {
+  readonly id: string;
+  /** Empty once another image of the same repository took the name. */
+  readonly name: string;
+  readonly repository: string;
+  readonly reference: string;
+  readonly manifestDigest: Digest;
+  readonly indexDigest: Digest | undefined;
+  readonly configDigest: Digest;
+  readonly platform: Platform;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  /** Everything besides the digest that decides how the image is made; the same key makes the same image. */
+  readonly optionsKey: string;
+  readonly builder: BuilderName;
+  readonly rootfsSizeBytes: number;
+  readonly rootfsAllocatedBytes: number;
+  /** Of the whole file; undefined where it was not computed. */
+  readonly rootfsDigest: Digest | undefined;
+  readonly filesystemUuid: string;
+  readonly inodeCount: number;
+  readonly contentBytes: number;
+  /** Oldest first. */
+  readonly layers: readonly LayerRecord[];
+  readonly losses: readonly LossRecord[];
+  readonly config: ConfigRecord;
+  readonly stageTimes: readonly StageTime[];
+}
+
+export type PullState = "waiting" | "running" | "published" | "failed" | "cancelled";
+
+export interface PullRecord {
+  readonly id: string;
+  readonly reference: string;
+  readonly name: string;
+  readonly state: PullState;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly endedAt: number | undefined;
+  readonly manifestDigest: Digest | undefined;
+  readonly imageId: string | undefined;
+  readonly stageTimes: readonly StageTime[];
+  /** Set where it failed. */
+  readonly failureReason: string;
+  readonly failureMessage: string;
+  readonly detached: boolean;
+}
