@@ -1,0 +1,39 @@
+import { stat, statfs } from "node:fs/promises";
+import { BangerError } from "./error.ts";
+
+export interface SpaceNeed {
+  /** An existing folder on the disk in question. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** Bytes that an unprivileged writer may still use on the disk of `path`. */
+export async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
+/**
+ * Refuses work that can't fit before it fills a disk. Needs on one disk are added up. A promise it is not: others
+ * write too.
+ *
+ * @throws BangerError DISK_FULL naming the folder, what it has and what it lacks.
+ */
+export async function requireSpace(needs: readonly SpaceNeed[], op: string): Promise<void> {
+  const disks = new Map<number, { path: string; bytes: number }>();
+  for (const need of needs) {
+    const { dev } = await stat(need.path);
+    const disk = disks.get(dev) ?? { path: need.path, bytes: 0 };
+    disk.bytes += need.bytes;
+    disks.set(dev, disk);
+  }
+  for (const { path, bytes } of disks.values()) {
+    const free = await freeBytes(path);
+    if (free >= bytes) continue;
+    throw new BangerError("DISK_FULL", `${op}: ${path} has ${free} bytes free, ${bytes} are needed`, {
+      op,
+      hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
+      facts: { path, freeBytes: String(free), neededBytes: String(bytes) },
+    });
+  }
+}

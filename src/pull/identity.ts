@@ -1,0 +1,28 @@
+import { createHash } from "node:crypto";
+import type { Digest } from "../base/digest.ts";
+import type { BuilderName } from "../ext4/builder.ts";
+import type { PullRequest } from "./request.ts";
+
+/** The builder that makes images where the request names none. */
+export const defaultBuilder: BuilderName = "e2fsprogs";
+
+/**
+ * Everything in a request, besides the digest of what is pulled, that decides the bytes of the image. Two pulls
+ * with equal digest and key share one build. Kept in the store: a change of its form must raise the version in it.
+ */
+export function optionsKey(request: PullRequest): string {
+  const size = request.sizeBytes === undefined ? "auto" : String(request.sizeBytes);
+  const agents = request.noAgents ? "no" : "yes";
+  return `v1 builder=${request.builder ?? defaultBuilder} size=${size} agents=${agents}`;
+}
+
+/**
+ * A UUID that follows from the inputs alone, so that the same image is the same bytes wherever it is built. RFC
+ * 9562 section 5.8 (version 8) leaves the bits to us.
+ */
+export function derivedUuid(purpose: string, manifestDigest: Digest, key: string): string {
+  const bytes = createHash("sha256").update(`${purpose}\0${manifestDigest}\0${key}`).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

@@ -1,0 +1,60 @@
+import { printable } from "../base/bytes.ts";
+import type { LayerIndex } from "../layers/layer-index.ts";
+import type { Loss, RootTree } from "../layers/root-tree.ts";
+import type { ImageRecord, LossRecord, StageTime } from "../store/records.ts";
+import { defaultBuilder, derivedUuid } from "./identity.ts";
+import type { PullPlan } from "./plan.ts";
+import type { PullRequest } from "./request.ts";
+
+export interface FinishedImage {
+  readonly id: string;
+  readonly request: PullRequest;
+  readonly plan: PullPlan;
+  readonly layers: readonly LayerIndex[];
+  readonly tree: RootTree;
+  readonly rootfsSizeBytes: number;
+  readonly rootfsAllocatedBytes: number;
+  readonly stageTimes: readonly StageTime[];
+}
+
+/** What the store and `image.json` say of a finished image. Pure, but for the time. */
+export function imageRecord(finished: FinishedImage, createdAt: number = Date.now()): ImageRecord {
+  const { plan, tree } = finished;
+  const { image } = plan;
+  const { entrypoint, cmd, env, workingDir, user, labels, exposedPorts, stopSignal } = image.config;
+  return {
+    id: finished.id,
+    name: plan.name,
+    repository: image.repository,
+    reference: image.reference,
+    manifestDigest: image.manifestDigest,
+    indexDigest: image.indexDigest,
+    configDigest: image.config.digest,
+    platform: image.platform,
+    createdAt,
+    optionsKey: plan.optionsKey,
+    builder: finished.request.builder ?? defaultBuilder,
+    rootfsSizeBytes: finished.rootfsSizeBytes,
+    rootfsAllocatedBytes: finished.rootfsAllocatedBytes,
+    rootfsDigest: undefined,
+    filesystemUuid: derivedUuid("file system", image.manifestDigest, plan.optionsKey),
+    inodeCount: tree.inodeCount,
+    contentBytes: tree.contentBytes,
+    layers: finished.layers.map((layer, at) => ({
+      digest: layer.blobDigest,
+      diffId: layer.diffId,
+      mediaType: image.manifest.layers[at]?.mediaType ?? "",
+      sizeBytes: image.manifest.layers[at]?.size ?? 0,
+      inflatedBytes: layer.inflatedBytes,
+      entryCount: layer.entries.length,
+    })),
+    losses: tree.losses.map(lossRecord),
+    config: { entrypoint, cmd, env, workingDir, user, labels, exposedPorts, stopSignal },
+    stageTimes: finished.stageTimes,
+  };
+}
+
+function lossRecord(loss: Loss): LossRecord {
+  const { kind, layerDigest, entryNumber, detail } = loss;
+  return { kind, path: printable(loss.path), layerDigest, entryNumber, detail };
+}

@@ -1,0 +1,88 @@
+import { BangerError } from "../base/error.ts";
+import type { Digest } from "../base/digest.ts";
+import type { PullRecord, PullState } from "../store/records.ts";
+import { EventLog } from "./event-log.ts";
+import type { PullRequest } from "./request.ts";
+import { StageClock } from "./stage-clock.ts";
+
+/** One build, from its request to its end: who watches it, what it said, and how to stop it. */
+export class PullJob {
+  readonly id: string;
+  readonly request: PullRequest;
+  readonly log: EventLog;
+  readonly clock = new StageClock();
+  readonly startedAt = Date.now();
+  state: PullState = "running";
+  endedAt: number | undefined;
+  manifestDigest: Digest | undefined;
+  imageId: string | undefined;
+  name: string;
+  failure: BangerError | undefined;
+  detached: boolean;
+  /** The pull that does this one's work too, once it turned out to be the same. */
+  successor: PullJob | undefined;
+  readonly #watchers = new Set<symbol>();
+  readonly #controller = new AbortController();
+
+  constructor(id: string, request: PullRequest) {
+    this.id = id;
+    this.request = request;
+    this.name = request.name ?? "";
+    this.detached = request.detached;
+    this.log = new EventLog(id);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get watcherCount(): number {
+    return this.#watchers.size;
+  }
+
+  get ended(): boolean {
+    return this.endedAt !== undefined;
+  }
+
+  watch(watcher: symbol): void {
+    this.#watchers.add(watcher);
+  }
+
+  /** The last one to leave stops the pull, unless it was started to go on alone. */
+  unwatch(watcher: symbol): void {
+    if (!this.#watchers.delete(watcher) || this.#watchers.size > 0 || this.detached || this.ended) return;
+    this.abort(
+      new BangerError("CANCELLED", "the pull was cancelled: nobody watches it any more", { op: "pull" }),
+    );
+  }
+
+  /** Idempotent; the first reason counts. */
+  abort(reason: BangerError): void {
+    this.#controller.abort(reason);
+  }
+
+  /** Hands watchers and their wishes over to the pull that does the same. */
+  joinInto(successor: PullJob): void {
+    this.successor = successor;
+    for (const watcher of this.#watchers) successor.watch(watcher);
+    this.#watchers.clear();
+    if (this.detached) successor.detached = true;
+  }
+
+  toRecord(): PullRecord {
+    return {
+      id: this.id,
+      reference: this.request.reference,
+      name: this.name,
+      state: this.state,
+      startedAt: this.startedAt,
+      endedAt: this.endedAt,
+      manifestDigest: this.manifestDigest,
+      imageId: this.imageId,
+      stageTimes: this.clock.times(),
+      failureReason: this.failure?.reason ?? "",
+      failureMessage: this.failure?.message ?? "",
+      detached: this.detached,
+    };
+  }
+}

@@ -1,0 +1,222 @@
+import { randomBytes } from "node:crypto";
+import { BangerError, asBangerError } from "../base/error.ts";
+import type { ResolvedImage } from "../oci/image-source.ts";
+import { openSource } from "../registry/open-source.ts";
+import type { PullRecord } from "../store/records.ts";
+import type { PullEvent } from "./events.ts";
+import { PullJob } from "./job.ts";
+import { runPull, type PipelineDeps } from "./pipeline.ts";
+import { planPull, type PullPlan } from "./plan.ts";
+import type { PullRequest } from "./request.ts";
+import { StageClock } from "./stage-clock.ts";
+
+/** One client's view of a pull. Disposing of it stops watching; the last one to leave stops the pull, unless it is detached. */
+export interface PullSubscription extends Disposable {
+  /** Changes once the pull has joined another that does the same. */
+  readonly pullId: string;
+  /** From the first milestone on. Throws the pull's BangerError as its end. For one consumer. */
+  readonly events: AsyncIterable<PullEvent>;
+}
+
+/** What a pull would do. */
+export interface ResolvedPull {
+  readonly image: ResolvedImage;
+  readonly name: string;
+  readonly bytesToFetch: number;
+  /** An estimate: what is fetched, and three times the compressed layers for what is built. */
+  readonly diskNeededBytes: number;
+  readonly existingImageId: string | undefined;
+}
+
+export interface Pulls {
+  /** Starts a pull. It may turn out to be one that is under way, and then goes on as that one. */
+  pull(request: PullRequest): Promise<PullSubscription>;
+  /** @throws BangerError PULL_UNKNOWN. */
+  watch(pullId: string): Promise<PullSubscription>;
+  /** Returns once the pull has ended, whichever way. @throws BangerError PULL_UNKNOWN. */
+  cancel(pullId: string): Promise<PullRecord>;
+  /** Writes nothing. */
+  resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull>;
+  watcherCount(pullId: string): number;
+  activeCount(): number;
+  waitingCount(): number;
+  /** Cancels all, and returns once all have ended. No pull starts after. */
+  stop(): Promise<void>;
+}
+
+/** Ended pulls that late watchers still find in memory; the store keeps the rest. */
+const endedPullsKept = 64;
+
+/** Layers inflate about threefold, and an image under construction is on disk about once more. */
+const inflateEstimate = 3;
+
+export function createPulls(deps: PipelineDeps): Pulls {
+  return new PullJobs(deps);
+}
+
+class PullJobs implements Pulls {
+  readonly #deps: PipelineDeps;
+  readonly #jobs = new Map<string, PullJob>();
+  /** Those that build, by what they build. */
+  readonly #building = new Map<string, PullJob>();
+  readonly #running = new Map<PullJob, Promise<void>>();
+  #stopped = false;
+
+  constructor(deps: PipelineDeps) {
+    this.#deps = deps;
+  }
+
+  async pull(request: PullRequest): Promise<PullSubscription> {
+    if (this.#stopped) throw stoppedError();
+    const job = new PullJob(`p${randomBytes(8).toString("hex")}`, request);
+    this.#jobs.set(job.id, job);
+    const subscription = subscribe(job);
+    this.#running.set(job, this.#run(job));
+    return subscription;
+  }
+
+  async watch(pullId: string): Promise<PullSubscription> {
+    return subscribe(await this.#find(pullId));
+  }
+
+  async cancel(pullId: string): Promise<PullRecord> {
+    const job = await this.#find(pullId);
+    job.abort(new BangerError("CANCELLED", "the pull was cancelled on request", { op: "pull" }));
+    await this.#running.get(job);
+    return job.toRecord();
+  }
+
+  async resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull> {
+    await using source = await openSource(request.reference, { limits: this.#deps.limits });
+    const pull = { request, clock: new StageClock(), signal, emit: () => {} };
+    const { image, name, bytesToFetch, existing } = await planPull(this.#deps, pull, source);
+    const compressed = image.manifest.layers.reduce((sum, { size }) => sum + size, 0);
+    const diskNeededBytes = existing === undefined ? bytesToFetch + compressed * inflateEstimate : 0;
+    return { image, name, bytesToFetch, diskNeededBytes, existingImageId: existing?.id };
+  }
+
+  watcherCount(pullId: string): number {
+    return this.#jobs.get(pullId)?.watcherCount ?? 0;
+  }
+
+  activeCount(): number {
+    return this.#running.size;
+  }
+
+  waitingCount(): number {
+    return this.#deps.queue.waitingCount;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const job of this.#running.keys()) job.abort(stoppedError());
+    await Promise.all(this.#running.values());
+  }
+
+  async #find(pullId: string): Promise<PullJob> {
+    const job = this.#jobs.get(pullId);
+    if (job !== undefined) return job.successor ?? job;
+    const record = await this.#deps.store.findPull(pullId);
+    throw new BangerError(
+      "PULL_UNKNOWN",
+      `the pull ${pullId} ended too long ago to be watched (${record.state})`,
+      {
+        op: "find pull",
+        hint: "See `banger pull ls` for how it ended.",
+      },
+    );
+  }
+
+  /** Never rejects: how it ends is in the job. */
+  async #run(job: PullJob): Promise<void> {
+    try {
+      await this.#deps.store.insertPull(job.toRecord());
+      const image = await runPull(this.#deps, {
+        request: job.request,
+        clock: job.clock,
+        signal: job.signal,
+        emit: (stage, body) => {
+          job.state = body.kind === "waiting" ? "waiting" : "running";
+          job.log.append(stage, body);
+        },
+        claim: (plan) => this.#claim(job, plan),
+      });
+      job.imageId = image?.id;
+      job.state = "published";
+    } catch (error) {
+      job.failure = asBangerError(job.signal.aborted ? job.signal.reason : error, "pull");
+      job.state = job.failure.reason === "CANCELLED" ? "cancelled" : "failed";
+    } finally {
+      await this.#end(job);
+    }
+  }
+
+  /** One build for one digest, platform, name and options, whoever asks. */
+  #claim(job: PullJob, plan: PullPlan): boolean {
+    job.name = plan.name;
+    job.manifestDigest = plan.image.manifestDigest;
+    const key = `${plan.image.manifestDigest} ${plan.name} ${plan.image.repository} ${plan.optionsKey} ${job.request.verify} ${job.request.strict}`;
+    const other = this.#building.get(key);
+    if (other === undefined || other.signal.aborted) {
+      this.#building.set(key, job);
+      return true;
+    }
+    job.joinInto(other);
+    return false;
+  }
+
+  async #end(job: PullJob): Promise<void> {
+    job.endedAt = Date.now();
+    for (const [key, owner] of this.#building) if (owner === job) this.#building.delete(key);
+    this.#running.delete(job);
+    try {
+      if (job.successor === undefined) await this.#deps.store.updatePull(job.toRecord());
+      else await this.#deps.store.deletePull(job.id);
+    } catch (error) {
+      job.failure ??= asBangerError(error, "record pull");
+    }
+    job.log.end(job.failure);
+    this.#forgetOld();
+  }
+
+  #forgetOld(): void {
+    const ended = [...this.#jobs.values()].filter((job) => job.ended);
+    for (const job of ended.slice(0, Math.max(0, ended.length - endedPullsKept))) this.#jobs.delete(job.id);
+  }
+}
+
+/** Follows the job, and then the one that does its work too. */
+function subscribe(first: PullJob): PullSubscription {
+  const watcher = Symbol("watcher");
+  let job = first;
+  let reader = job.log.read();
+  let left = false;
+  job.watch(watcher);
+  async function* follow(): AsyncGenerator<PullEvent, void, undefined> {
+    for (;;) {
+      yield* reader;
+      reader[Symbol.dispose]();
+      if (left || job.successor === undefined) return;
+      job = job.successor;
+      reader = job.log.read();
+    }
+  }
+  return {
+    get pullId() {
+      return job.id;
+    },
+    events: follow(),
+    [Symbol.dispose]: () => {
+      left = true;
+      reader[Symbol.dispose]();
+      (job.successor ?? job).unwatch(watcher);
+    },
+  };
+}
+
+function stoppedError(): BangerError {
+  return new BangerError("SHUTTING_DOWN", "the daemon is stopping", {
+    op: "pull",
+    hint: "Try again once it is back: what was downloaded is kept.",
+  });
+}

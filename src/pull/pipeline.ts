@@ -1,0 +1,219 @@
+import { stat } from "node:fs/promises";
+import { requireSpace } from "../base/disk.ts";
+import { BangerError } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
+import { runInSlices } from "../base/slices.ts";
+import type { BlobCache } from "../blobs/cache.ts";
+import type { BuilderName, BuiltFacts, RootfsBuilder } from "../ext4/builder.ts";
+import { verifyImage } from "../ext4/verify.ts";
+import { newImageId } from "../images/layout.ts";
+import { allocatedBytes, createStaging, type Staging } from "../images/publish.ts";
+import { flatten } from "../layers/flatten.ts";
+import type { RootTree } from "../layers/root-tree.ts";
+import type { LayerScanner } from "../layers/scan.ts";
+import { openSource } from "../registry/open-source.ts";
+import type { ImageRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import type { PullEventBody, Stage } from "./events.ts";
+import { defaultBuilder, derivedUuid } from "./identity.ts";
+import { imageRecord } from "./image-record.ts";
+import { bringLayersIn, type LayerIn } from "./layers-in.ts";
+import { planPull, resolvedEvent, type PullPlan } from "./plan.ts";
+import type { TurnQueue } from "./queue.ts";
+import type { PullRequest } from "./request.ts";
+import type { StageClock } from "./stage-clock.ts";
+
+/** What every pull of a daemon shares. */
+export interface PipelineDeps {
+  readonly store: Store;
+  readonly blobs: BlobCache;
+  readonly scanner: LayerScanner;
+  readonly builders: ReadonlyMap<BuilderName, RootfsBuilder>;
+  readonly queue: TurnQueue;
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  readonly tempDir: string;
+  readonly limits: Limits;
+}
+
+/** What one pull is. */
+export interface PullContext {
+  readonly request: PullRequest;
+  readonly clock: StageClock;
+  readonly signal: AbortSignal;
+  readonly emit: (stage: Stage, body: PullEventBody) => void;
+  /** Told once the image is known; answers false where another pull is at it already, which ends this one. */
+  readonly claim: (plan: PullPlan) => boolean;
+}
+
+/**
+ * The road of one image; the only place that knows its order. Ends with a published image and its row, or with
+ * neither: what was being built is removed, verified blobs and resumable downloads stay in the cache.
+ *
+ * @returns undefined where `claim` found another pull doing the same.
+ */
+export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<ImageRecord | undefined> {
+  await using source = await openSource(pull.request.reference, { limits: deps.limits });
+  const plan = await planPull(deps, pull, source);
+  if (!pull.claim(plan)) return undefined;
+  pull.emit("resolve", resolvedEvent(plan));
+  if (plan.existing !== undefined) return reuse(deps, pull, plan, plan.existing);
+
+  using _turn = await deps.queue.enter(pull.signal, (position) =>
+    pull.emit("resolve", { kind: "waiting", position, why: "other images are being built" }),
+  );
+  pull.emit("kernel", { kind: "kernelResolved", skipped: true, name: "", version: "" });
+  await requireSpace([{ path: deps.cacheDir, bytes: plan.bytesToFetch }], "fetch layers");
+  const layers = await bringLayersIn({ ...deps, ...pull, source, image: plan.image });
+  const tree = await flattenLayers(deps, pull, layers);
+  return buildImage(deps, pull, plan, layers, tree);
+}
+
+/** The image is here: it gets its name back where another had taken it over. */
+async function reuse(
+  deps: PipelineDeps,
+  pull: PullContext,
+  plan: PullPlan,
+  existing: ImageRecord,
+): Promise<ImageRecord> {
+  refuseLosses(pull.request, existing.losses.length);
+  const image = existing.name === plan.name ? existing : await deps.store.moveName(existing.id, plan.name);
+  pull.emit("publish", { kind: "published", image, stageTimes: pull.clock.times(), alreadyPresent: true });
+  return image;
+}
+
+/** Stage 5. */
+async function flattenLayers(
+  deps: PipelineDeps,
+  pull: PullContext,
+  layers: readonly LayerIn[],
+): Promise<RootTree> {
+  const indexes = layers.map(({ index }) => index);
+  const { value: tree, durationMs } = await pull.clock.time("flatten", () =>
+    runInSlices(flatten(indexes, { limits: deps.limits }), pull.signal),
+  );
+  const { inodeCount, contentBytes, hiddenEntries: hiddenEntryCount, losses } = tree;
+  const facts = { inodeCount, contentBytes, hiddenEntryCount, lossCount: losses.length, durationMs };
+  pull.emit("flatten", { kind: "flattened", ...facts });
+  refuseLosses(pull.request, losses.length);
+  return tree;
+}
+
+function refuseLosses(request: PullRequest, losses: number): void {
+  if (!request.strict || losses === 0) return;
+  throw new BangerError(
+    "LOSS_REFUSED",
+    `the disk could not hold everything the image says: ${losses} losses`,
+    {
+      op: "flatten layers",
+      hint: "Pull without --strict to get the image and the list of what it lost.",
+      facts: { losses: String(losses) },
+    },
+  );
+}
+
+/** Stages 6 to 11, inside a folder that is removed unless it gets published. */
+async function buildImage(
+  deps: PipelineDeps,
+  pull: PullContext,
+  plan: PullPlan,
+  layers: readonly LayerIn[],
+  tree: RootTree,
+): Promise<ImageRecord> {
+  const id = newImageId();
+  await requireSpace(
+    [
+      { path: deps.stateDir, bytes: tree.contentBytes },
+      { path: deps.tempDir, bytes: tree.contentBytes },
+    ],
+    "build image",
+  );
+  await using staging = await createStaging(deps.stateDir, id);
+  const built = await buildRootfs(deps, pull, plan, layers, tree, staging);
+  const image = imageRecord({
+    id,
+    request: pull.request,
+    plan,
+    layers: layers.map(({ index }) => index),
+    tree,
+    rootfsSizeBytes: built.sizeBytes,
+    rootfsAllocatedBytes: allocatedBytes(await stat(staging.rootfsPath)),
+    stageTimes: pull.clock.times(),
+  });
+  pull.emit("stage-boot", { kind: "bootArtifactsStaged", skipped: true, durationMs: 0 });
+  await pull.clock.time("publish", async () => {
+    pull.signal.throwIfAborted();
+    await staging.publish(image);
+    await deps.store.insertImage(image).catch(async (error: unknown) => {
+      await staging.unpublish();
+      throw error;
+    });
+  });
+  pull.emit("publish", { kind: "published", image, stageTimes: pull.clock.times(), alreadyPresent: false });
+  return image;
+}
+
+/** Stages 6 to 9: the ext4, built, owned, and proven to hold what the tree says. */
+async function buildRootfs(
+  deps: PipelineDeps,
+  pull: PullContext,
+  plan: PullPlan,
+  layers: readonly LayerIn[],
+  tree: RootTree,
+  staging: Staging,
+): Promise<BuiltFacts> {
+  const { request, clock, emit, signal } = pull;
+  const builder = await readyBuilder(deps, pull);
+  const input = {
+    tree,
+    layers: layers.map(({ blob }) => blob),
+    target: staging.rootfsPath,
+    sizeBytes: request.sizeBytes,
+    uuid: derivedUuid("file system", plan.image.manifestDigest, plan.optionsKey),
+    hashSeed: derivedUuid("hash seed", plan.image.manifestDigest, plan.optionsKey),
+    reserveBytes: 0,
+    limits: deps.limits,
+    signal,
+  };
+  const progress = (stage: Stage) => (body: { done: number; total: number; unit: string }) =>
+    emit(stage, { kind: "stageProgress", ...body });
+
+  const building = await clock.time("build", () =>
+    builder.build({ ...input, onProgress: progress("build") }),
+  );
+  await using build = building.value;
+  const { sizeBytes, contentBytes: contentBytesWritten } = build.built;
+  const made = { builder: builder.name, sizeBytes, contentBytesWritten, durationMs: building.durationMs };
+  emit("build", { kind: "ext4Built", ...made });
+
+  const owned = await clock.time("own", () => build.applyOwnership());
+  const { inodes, changes, devices, xattrs } = owned.value;
+  const facts = { inodeCount: inodes, changeCount: changes, deviceCount: devices, xattrCount: xattrs };
+  emit("own", { kind: "ownershipApplied", ...facts, durationMs: owned.durationMs });
+  emit("inject", { kind: "agentsInjected", skipped: true, whySkipped: "not available yet", durationMs: 0 });
+
+  const depth = request.verify;
+  const verified = await clock.time("verify", () =>
+    verifyImage({ path: staging.rootfsPath, tree, depth, limits: deps.limits, signal }),
+  );
+  const { inodeCount, contentBytesHashed } = verified.value;
+  emit("verify", {
+    kind: "verified",
+    depth,
+    inodeCount,
+    contentBytesHashed,
+    durationMs: verified.durationMs,
+  });
+  return build.built;
+}
+
+async function readyBuilder(deps: PipelineDeps, pull: PullContext): Promise<RootfsBuilder> {
+  const name = pull.request.builder ?? defaultBuilder;
+  const builder = deps.builders.get(name);
+  if (builder === undefined) {
+    const hint = `Use one of: ${[...deps.builders.keys()].join(", ")}.`;
+    throw new BangerError("NOT_IMPLEMENTED", `there is no ${name} builder yet`, { op: "build ext4", hint });
+  }
+  await builder.check(pull.signal);
+  return builder;
+}

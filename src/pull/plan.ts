@@ -1,0 +1,70 @@
+import { BangerError } from "../base/error.ts";
+import type { BlobCache } from "../blobs/cache.ts";
+import { defaultImageName } from "../images/name.ts";
+import type { ImageSource, ResolvedImage, RetryNotice } from "../oci/image-source.ts";
+import type { ImageRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import type { PullEventBody, Stage } from "./events.ts";
+import { optionsKey } from "./identity.ts";
+import type { PullRequest } from "./request.ts";
+import type { StageClock } from "./stage-clock.ts";
+
+/** A pull, known before anything is written. */
+export interface PullPlan {
+  readonly image: ResolvedImage;
+  readonly name: string;
+  readonly optionsKey: string;
+  readonly bytesToFetch: number;
+  /** The image that answers this pull at once. */
+  readonly existing: ImageRecord | undefined;
+}
+
+export interface PlanDeps {
+  readonly store: Store;
+  readonly blobs: BlobCache;
+}
+
+export interface PlanContext {
+  readonly request: PullRequest;
+  readonly clock: StageClock;
+  readonly signal: AbortSignal;
+  readonly emit: (stage: Stage, body: PullEventBody) => void;
+}
+
+/** Stage 1: what the reference means, and whether it is here already. Writes nothing. */
+export async function planPull(deps: PlanDeps, pull: PlanContext, source: ImageSource): Promise<PullPlan> {
+  const { request, signal, emit, clock } = pull;
+  const onRetry = (notice: RetryNotice): void => emit("resolve", { kind: "retrying", ...notice });
+  const { value: image } = await clock.time("resolve", () =>
+    source.resolve(request.platform, { signal, onRetry }),
+  );
+  const name = request.name ?? defaultImageName(image);
+  const key = optionsKey(request);
+  const holder = await deps.store.findByName(name);
+  if (holder !== undefined && holder.repository !== image.repository) {
+    throw new BangerError("NAME_TAKEN", `the name ${name} belongs to an image of ${holder.repository}`, {
+      op: "name image",
+      hint: "Choose another name with --name, or rename or remove that image.",
+      facts: { name, image: holder.id },
+    });
+  }
+  const same = holder?.manifestDigest === image.manifestDigest && holder.optionsKey === key;
+  const existing = same ? holder : await deps.store.findNameless(image.repository, image.manifestDigest, key);
+  const missing = image.manifest.layers.filter(
+    (layer, at, all) =>
+      all.findIndex(({ digest }) => digest === layer.digest) === at && !deps.blobs.has(layer),
+  );
+  const bytesToFetch = missing.reduce((sum, { size }) => sum + size, 0);
+  return { image, name, optionsKey: key, bytesToFetch: existing === undefined ? bytesToFetch : 0, existing };
+}
+
+/** What a plan looks like to those who watch. */
+export function resolvedEvent(plan: PullPlan): PullEventBody {
+  const { image, name, bytesToFetch } = plan;
+  const { reference, manifestDigest, indexDigest, platform } = image;
+  const layers = image.manifest.layers.map(({ digest, mediaType, size }, at) => {
+    return { digest, diffId: image.config.diffIds[at] ?? digest, mediaType, sizeBytes: size };
+  });
+  const what = { reference, manifestDigest, indexDigest, platform, name, layers, bytesToFetch };
+  return { kind: "resolved", ...what };
+}

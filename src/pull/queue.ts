@@ -1,0 +1,82 @@
+import { asBangerError } from "../base/error.ts";
+
+interface Waiter {
+  readonly enter: () => void;
+  readonly moved: (position: number) => void;
+}
+
+/** A turn taken. Giving it back twice is harmless. */
+export interface Turn extends Disposable {
+  readonly waited: boolean;
+}
+
+/** Lets a bounded number in at once, first come first served, and tells those outside where they stand. */
+export class TurnQueue {
+  #free: number;
+  readonly #waiting: Waiter[] = [];
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Resolves once there is a place. `onPosition` is called with 1 for the next one to enter, at once and whenever
+   * it changes; never for one who needn't wait.
+   *
+   * @throws the signal's reason where it aborts first.
+   */
+  async enter(signal: AbortSignal, onPosition: (position: number) => void): Promise<Turn> {
+    signal.throwIfAborted();
+    if (this.#free > 0) {
+      this.#free--;
+      return this.#turn(false);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { enter: resolve, moved: onPosition };
+    const abort = (): void => {
+      this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+      this.#tellPositions();
+      reject(asBangerError(signal.reason, "wait for a turn"));
+    };
+    this.#waiting.push(waiter);
+    onPosition(this.#waiting.length);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+    return this.#turn(true);
+  }
+
+  #turn(waited: boolean): Turn {
+    let given = false;
+    return {
+      waited,
+      [Symbol.dispose]: () => {
+        if (given) return;
+        given = true;
+        this.#leave();
+      },
+    };
+  }
+
+  /** Hands the place straight on, so that nobody can slip in between. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) {
+      this.#free++;
+      return;
+    }
+    next.enter();
+    this.#tellPositions();
+  }
+
+  #tellPositions(): void {
+    for (const [at, waiter] of this.#waiting.entries()) waiter.moved(at + 1);
+  }
+}

@@ -1,0 +1,20 @@
+import type { BuilderName } from "../ext4/builder.ts";
+import type { Platform } from "../oci/platform.ts";
+import type { VerifyDepth } from "./events.ts";
+
+/** What a client asks of a pull, parsed. */
+export interface PullRequest {
+  /** As given: `debian:bookworm`, `oci:/folder`. Parsed by `registry/`. */
+  readonly reference: string;
+  /** Undefined takes the default of design: repository's last component and tag. */
+  readonly name: string | undefined;
+  readonly platform: Platform;
+  readonly sizeBytes: number | undefined;
+  readonly builder: BuilderName | undefined;
+  readonly noAgents: boolean;
+  /** A loss is an error. */
+  readonly strict: boolean;
+  readonly verify: VerifyDepth;
+  /** Goes on when its last watcher leaves. */
+  readonly detached: boolean;
+}
