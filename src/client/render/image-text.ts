@@ -1,0 +1,134 @@
+import { durationMs, timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Image, Loss, Platform, StageTime } from "../../../gen/banger/image/v1/image_pb.ts";
+import type { Published } from "../../../gen/banger/image/v1/pull_pb.ts";
+import { builderName } from "./milestone.ts";
+import { facts, table } from "./table.ts";
+import { safeText } from "./text.ts";
+import { formatAge, formatBytes, formatCount, formatDuration, plural, shortHex } from "./units.ts";
+
+/** Losses named in a summary; `image inspect` has them all. */
+const lossesShown = 5;
+
+/** What a pull came to, for a person. */
+export function pullSummary(published: Published): string[] {
+  const { image, losses, alreadyPresent, stageTimes } = published;
+  if (image === undefined) return [];
+  return [
+    ...facts([
+      ["name", image.name],
+      ["id", image.id],
+      ["path", image.rootfsPath],
+      ["size", sizeText(image)],
+      ["manifest", image.manifestDigest],
+      ["time", alreadyPresent ? "it was there already" : stageText(stageTimes)],
+      ["losses", lossCount(losses)],
+    ]),
+    ...lossLines(losses, lossesShown),
+    ...obstacleLines(image),
+    `→ banger image inspect ${image.name === "" ? image.id : image.name}`,
+  ];
+}
+
+/** All that is known of an image, for a person. */
+export function imageText(image: Image): string[] {
+  const { config, boot } = image;
+  return [
+    ...facts([
+      ["name", image.name === "" ? "(none)" : image.name],
+      ["id", image.id],
+      ["path", image.rootfsPath],
+      ["size", sizeText(image)],
+      ["content", `${plural(image.inodeCount, "inode")}, ${formatBytes(image.contentBytes)} of file content`],
+      ["reference", image.reference],
+      ["repository", image.repository],
+      ["platform", platformText(image.platform)],
+      ["manifest", image.manifestDigest],
+      ["index", image.indexDigest],
+      ["config", image.configDigest],
+      ["rootfs digest", image.rootfsDigest],
+      ["filesystem uuid", image.filesystemUuid],
+      ["builder", builderName(image.builder)],
+      ["created", image.createTime === undefined ? "" : timestampDate(image.createTime).toISOString()],
+      ["stages", stageText(image.stageTimes)],
+      ["entrypoint", commandText(config?.entrypoint)],
+      ["command", commandText(config?.cmd)],
+      ["user", config?.user ?? ""],
+      ["working dir", config?.workingDir ?? ""],
+      ["init", image.bootReadiness?.initPath ?? ""],
+      ["kernel", boot?.kernelPath ?? ""],
+      ["initrd", boot?.initrdPath ?? ""],
+      ["modules", boot?.modulesPath ?? ""],
+      ["command line", boot?.suggestedCommandLine ?? ""],
+      ["losses", lossCount(image.losses)],
+    ]),
+    ...obstacleLines(image),
+    ...layerTable(image),
+    ...lossLines(image.losses, image.losses.length),
+  ];
+}
+
+/** One line an image. */
+export function imageTable(images: readonly Image[], now: number): string[] {
+  return table(
+    ["NAME", "ID", "SIZE", "ON DISK", "PLATFORM", "CREATED", "REFERENCE"],
+    images.map((image) => [
+      image.name === "" ? "-" : image.name,
+      image.id,
+      formatBytes(image.rootfsSizeBytes),
+      formatBytes(image.rootfsAllocatedBytes),
+      platformText(image.platform),
+      image.createTime === undefined ? "" : formatAge(now - timestampMs(image.createTime)),
+      image.reference,
+    ]),
+  );
+}
+
+export function platformText(platform: Platform | undefined): string {
+  const parts = [platform?.os, platform?.architecture, platform?.variant];
+  return parts.filter((part) => part !== undefined && part !== "").join("/");
+}
+
+function sizeText(image: Image): string {
+  return `${formatBytes(image.rootfsSizeBytes)}, ${formatBytes(image.rootfsAllocatedBytes)} on disk`;
+}
+
+function stageText(stageTimes: readonly StageTime[]): string {
+  return stageTimes
+    .map(
+      ({ stage, duration }) =>
+        `${stage} ${formatDuration(duration === undefined ? 0 : durationMs(duration))}`,
+    )
+    .join(" · ");
+}
+
+function commandText(words: readonly string[] | undefined): string {
+  return words === undefined || words.length === 0 ? "" : JSON.stringify(words);
+}
+
+function layerTable({ layers }: Image): string[] {
+  if (layers.length === 0) return [];
+  const rows = layers.map((layer) => [
+    shortHex(layer.digest),
+    formatBytes(layer.sizeBytes),
+    formatBytes(layer.inflatedBytes),
+    formatCount(layer.entryCount),
+  ]);
+  return ["", ...table(["LAYER", "COMPRESSED", "INFLATED", "ENTRIES"], rows)];
+}
+
+function lossCount(losses: readonly Loss[]): string {
+  if (losses.length === 0) return "none";
+  return `${formatCount(losses.length)}: the image says this, and the disk does not hold it`;
+}
+
+function lossLines(losses: readonly Loss[], shown: number): string[] {
+  const lines = losses
+    .slice(0, shown)
+    .map(({ kind, path, detail }) => `  ${safeText(kind)} ${safeText(path)}: ${safeText(detail)}`);
+  const more = losses.length - lines.length;
+  return more > 0 ? [...lines, `  and ${formatCount(more)} more: see image inspect`] : lines;
+}
+
+function obstacleLines({ bootReadiness }: Image): string[] {
+  return (bootReadiness?.obstacles ?? []).map((obstacle) => `! does not boot yet: ${safeText(obstacle)}`);
+}

@@ -1,0 +1,60 @@
+const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
+
+/** Drawn over two columns by terminals: East Asian wide and full-width blocks (Unicode TR 11), and emoji. */
+const wide =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\ufe0f/u;
+const invisible = /^[\p{Mark}\p{Format}]+$/u;
+
+/** C0, DEL, C1, line separators, bidirectional controls, zero-width characters and lone surrogates. */
+const unsafe =
+  // oxlint-disable-next-line no-control-regex -- control characters are what it is for
+  /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
+
+/**
+ * Text of a server, an image or a registry, for a terminal: what could move the cursor, change colours or
+ * reorder a line is shown as `\xNN` or `\u{NNNN}`.
+ */
+export function safeText(text: string): string {
+  return text.replace(unsafe, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    const hex = code.toString(16);
+    return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
+  });
+}
+
+/** Columns that one grapheme takes on a terminal. */
+function columnsOf(grapheme: string): number {
+  if (wide.test(grapheme)) return 2;
+  return invisible.test(grapheme) ? 0 : 1;
+}
+
+/** Columns that safe text takes on a terminal. */
+export function displayWidth(text: string): number {
+  let columns = 0;
+  for (const { segment } of segmenter.segment(text)) columns += columnsOf(segment);
+  return columns;
+}
+
+/** At most `columns` columns of the text; where something is cut off, the last of them is `…`. */
+export function truncate(text: string, columns: number): string {
+  if (displayWidth(text) <= columns) return text;
+  if (columns <= 0) return "";
+  let out = "";
+  let used = 0;
+  for (const { segment } of segmenter.segment(text)) {
+    used += columnsOf(segment);
+    if (used > columns - 1) break;
+    out += segment;
+  }
+  return `${out}…`;
+}
+
+/** The text with spaces after it, up to `columns`. */
+export function padEnd(text: string, columns: number): string {
+  return text + " ".repeat(Math.max(0, columns - displayWidth(text)));
+}
+
+/** The text with spaces before it, up to `columns`. */
+export function padStart(text: string, columns: number): string {
+  return " ".repeat(Math.max(0, columns - displayWidth(text))) + text;
+}
