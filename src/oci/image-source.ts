@@ -24,6 +24,8 @@ export interface ResolvedImage {
   readonly reference: string;
   /** As `docker.io/library/debian`, or `oci:/folder`. */
   readonly repository: string;
+  /** The tag asked for; undefined where it was by digest alone. */
+  readonly tag: string | undefined;
   readonly manifestDigest: Digest;
   /** The index that the manifest was chosen from. */
   readonly indexDigest: Digest | undefined;
@@ -32,8 +34,6 @@ export interface ResolvedImage {
   readonly availablePlatforms: readonly Platform[];
   readonly manifest: ImageManifest;
   readonly config: ImageConfig;
-  /** Name that the image gets where none is given; see `images/name.ts`. */
-  readonly defaultName: string;
 }
 
 /** Bytes of a blob from some offset on. Whoever opened it reads it to its end or aborts the signal. */
@@ -53,8 +53,9 @@ export interface ImageSource extends AsyncDisposable {
   /** Fetches, verifies and parses index, manifest and config. Writes nothing. */
   resolve(platform: Platform, options: SourceOptions): Promise<ResolvedImage>;
   /**
-   * One attempt to read a blob from `offset` on. Fails with REGISTRY_UNAVAILABLE where trying again may help,
-   * before or while the body is read.
+   * Opens a blob from `offset` on, or from 0 where the source can't start there. Failed requests are repeated
+   * inside; what is thrown is final. A body that breaks off fails with REGISTRY_UNAVAILABLE while it is read:
+   * whoever reads it asks again from where it got to.
    */
   openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream>;
 }
