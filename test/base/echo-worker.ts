@@ -1,0 +1,25 @@
+import { BangerError } from "../../src/base/error.ts";
+import { serveJobs } from "../../src/base/workers.ts";
+
+export type EchoJob = "say" | "fail" | "break" | "die" | "hang";
+
+function hang(): never {
+  for (;;);
+}
+
+serveJobs<EchoJob, string, number>((job, { progress }) => {
+  switch (job) {
+    case "say":
+      progress(1);
+      progress(2);
+      return "said";
+    case "fail":
+      throw new BangerError("LAYER_UNSAFE", "no", { op: "echo", hint: "don't", facts: { entry: "7" } });
+    case "break":
+      throw new TypeError("broken");
+    case "die":
+      return process.exit(3);
+    case "hang":
+      return hang();
+  }
+});

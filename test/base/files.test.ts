@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { makeDir, makeTempDir, removeTree, writeAtomic } from "../../src/base/files.ts";
+
+test("a temporary folder is ours alone, and goes", async () => {
+  let path = "";
+  {
+    await using folder = await makeTempDir("banger-test-");
+    path = folder.path;
+    writeFileSync(join(path, "file"), "x");
+    assert.equal(statSync(path).mode & 0o777, 0o700);
+  }
+  assert.ok(!existsSync(path));
+});
+
+test("removing a tree follows no link", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "banger-files-"));
+  try {
+    writeFileSync(join(folder, "kept"), "x");
+    await makeDir(join(folder, "a", "b"));
+    symlinkSync(folder, join(folder, "a", "b", "up"));
+    await removeTree(join(folder, "a"));
+    await removeTree(join(folder, "a"));
+    assert.deepEqual(readdirSync(folder), ["kept"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("an atomic write replaces the whole file and leaves nothing beside it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "banger-files-"));
+  try {
+    const path = join(folder, "file");
+    await writeAtomic(path, Buffer.from("one"));
+    await writeAtomic(path, Buffer.from("two"), 0o644);
+    assert.equal(readFileSync(path, "utf8"), "two");
+    assert.equal(statSync(path).mode & 0o777, 0o644);
+    await assert.rejects(writeAtomic(join(folder, "none", "file"), Buffer.from("x")), { code: "ENOENT" });
+    assert.deepEqual(readdirSync(folder), ["file"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { runInSlices, runThrough, type Sliced } from "../../src/base/slices.ts";
+
+function* count(to: number): Sliced<number> {
+  let sum = 0;
+  for (let i = 1; i <= to; i++) {
+    sum += i;
+    yield;
+  }
+  return sum;
+}
+
+/** Holds the event loop for longer than one slice may last. */
+function* slow(): Sliced<string> {
+  for (let i = 0; i < 5; i++) {
+    const until = performance.now() + 15;
+    while (performance.now() < until);
+    yield;
+  }
+  return "done";
+}
+
+test("both ways give the same result", async () => {
+  assert.equal(runThrough(count(1000)), 500_500);
+  assert.equal(await runInSlices(count(1000), new AbortController().signal), 500_500);
+});
+
+test("others get their turn in between", async () => {
+  let turns = 0;
+  const ticking = setInterval(() => turns++, 1);
+  try {
+    assert.equal(await runInSlices(slow(), new AbortController().signal), "done");
+  } finally {
+    clearInterval(ticking);
+  }
+  assert.ok(turns >= 2, `${turns} turns`);
+});
+
+test("it stops at a pause once aborted", async () => {
+  const controller = new AbortController();
+  const running = runInSlices(slow(), controller.signal);
+  setImmediate(() => controller.abort());
+  await assert.rejects(running, { name: "AbortError" });
+});
