@@ -1,0 +1,57 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+
+/** Where an image's files are. Pure: nothing here looks at a disk. */
+export interface ImagePaths {
+  /** The folder of a published image. */
+  readonly dir: string;
+  readonly rootfs: string;
+  /** The image's record as it was published; the store's row is what counts for the name. */
+  readonly document: string;
+}
+
+export const rootfsName = "rootfs.ext4";
+export const documentName = "image.json";
+
+/** What a folder of `images/` is, by its name. */
+export type FolderKind = "image" | "staging" | "removing";
+
+const folderPattern = /^(?<id>[0-9a-f]{24})(?:\.(?<kind>staging|removing))?$/;
+
+/** Opaque, and unique for ever: 96 random bits. Safe in a path and in a name's place. */
+export function newImageId(): string {
+  return randomBytes(12).toString("hex");
+}
+
+export function imagesDir(stateDir: string): string {
+  return join(stateDir, "images");
+}
+
+export function imagePaths(stateDir: string, id: string): ImagePaths {
+  return pathsIn(join(imagesDir(stateDir), id));
+}
+
+/** What is being built: never read by anybody else, swept at the next start. */
+export function stagingPaths(stateDir: string, id: string): ImagePaths {
+  return pathsIn(join(imagesDir(stateDir), `${id}.staging`));
+}
+
+/** What is being removed: it has no row any more, and is swept at the next start. */
+export function removingDir(stateDir: string, id: string): string {
+  return join(imagesDir(stateDir), `${id}.removing`);
+}
+
+/** Undefined for a name that this program does not give. */
+export function parseFolderName(
+  name: string,
+): { readonly id: string; readonly kind: FolderKind } | undefined {
+  const groups = folderPattern.exec(name)?.groups;
+  const id = groups?.["id"];
+  if (id === undefined) return undefined;
+  const suffix = groups?.["kind"];
+  return { id, kind: suffix === "staging" || suffix === "removing" ? suffix : "image" };
+}
+
+function pathsIn(dir: string): ImagePaths {
+  return { dir, rootfs: join(dir, rootfsName), document: join(dir, documentName) };
+}

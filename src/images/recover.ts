@@ -1,0 +1,112 @@
+import type { Dirent } from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
+import { makeDir, removeTree } from "../base/files.ts";
+import { imagePaths, imagesDir, parseFolderName } from "./layout.ts";
+import { removeImageFolder } from "./publish.ts";
+
+/** Of the store, what recovery needs. */
+export interface RecoverableRows {
+  allImageIds(): Promise<ReadonlySet<string>>;
+  deleteImage(id: string): Promise<void>;
+  endInterruptedPulls(): Promise<readonly string[]>;
+}
+
+/** What was put right, for the log. All empty after a clean stop. */
+export interface RecoveryReport {
+  /** Folders of builds and removals that were cut off: names in `images/`. */
+  readonly sweptFolders: readonly string[];
+  /** Folders that were published, but whose row never came. */
+  readonly orphanFolders: readonly string[];
+  /** Rows whose file system is gone. */
+  readonly lostImages: readonly string[];
+  readonly interruptedPulls: readonly string[];
+  /** Names in `images/` that are not ours; left alone. */
+  readonly unknownNames: readonly string[];
+}
+
+/**
+ * Brings folders and rows together after a kill at any moment: what is left are whole images, each with its row.
+ * Idempotent, and may itself be killed. Called at the start, under the state folder's lock, before anything else.
+ *
+ * @throws BangerError STATE_UNSAFE where the store has images and the folder of images is missing altogether,
+ *   which is an unmounted disk rather than an accident to each.
+ */
+export async function recover(rows: RecoverableRows, stateDir: string): Promise<RecoveryReport> {
+  try {
+    const ids = await rows.allImageIds();
+    const entries = await readImagesDir(stateDir, ids.size);
+    const folders = await sweep(entries, ids, stateDir);
+    const lostImages = await dropLostRows(rows, ids, stateDir);
+    const interruptedPulls = await rows.endInterruptedPulls();
+    return { ...folders, lostImages, interruptedPulls };
+  } catch (error) {
+    throw asBangerError(error, "recover images");
+  }
+}
+
+async function readImagesDir(stateDir: string, rowCount: number): Promise<readonly Dirent[]> {
+  const dir = imagesDir(stateDir);
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    if (rowCount > 0) {
+      throw new BangerError("STATE_UNSAFE", `${dir} is missing, and the store has ${rowCount} images in it`, {
+        op: "recover images",
+        hint: "Mount the disk that it is on. If the images are gone for good, make an empty folder there.",
+      });
+    }
+    await makeDir(dir);
+    return [];
+  }
+}
+
+async function sweep(
+  entries: readonly Dirent[],
+  ids: ReadonlySet<string>,
+  stateDir: string,
+): Promise<Pick<RecoveryReport, "sweptFolders" | "orphanFolders" | "unknownNames">> {
+  const sweptFolders: string[] = [];
+  const orphanFolders: string[] = [];
+  const unknownNames: string[] = [];
+  for (const entry of entries) {
+    const folder = entry.isDirectory() ? parseFolderName(entry.name) : undefined;
+    if (folder === undefined) {
+      unknownNames.push(entry.name);
+    } else if (folder.kind !== "image") {
+      await removeTree(join(imagesDir(stateDir), entry.name));
+      sweptFolders.push(entry.name);
+    } else if (!ids.has(folder.id)) {
+      await removeImageFolder(stateDir, folder.id);
+      orphanFolders.push(entry.name);
+    }
+  }
+  return { sweptFolders, orphanFolders, unknownNames };
+}
+
+/** A row promises a file system; one without is no image, and what else is in its folder is litter. */
+async function dropLostRows(
+  rows: RecoverableRows,
+  ids: ReadonlySet<string>,
+  stateDir: string,
+): Promise<readonly string[]> {
+  const lost: string[] = [];
+  for (const id of ids) {
+    if (await isFile(imagePaths(stateDir, id).rootfs)) continue;
+    await rows.deleteImage(id);
+    await removeImageFolder(stateDir, id);
+    lost.push(id);
+  }
+  return lost;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isFile();
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return false;
+    throw error;
+  }
+}

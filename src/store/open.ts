@@ -1,0 +1,109 @@
+import { closeSync, openSync } from "node:fs";
+import SQLite from "better-sqlite3";
+import { Kysely, SqliteAdapter, SqliteDialect } from "kysely";
+import { Migrator, type Migration } from "kysely/migration";
+import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
+import { migrations } from "./migrations/index.ts";
+import type { Schema } from "./schema.ts";
+
+/** How long a statement waits for another process that writes, as a backup does, in milliseconds. */
+const busyTimeoutMs = 5000;
+
+/**
+ * Kysely says of SQLite that it can't roll back DDL. SQLite can (sqlite.org/lang_transaction.html), and with this
+ * all pending migrations are one transaction: a failed or killed one leaves the schema as it was.
+ */
+class TransactionalSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class TransactionalSqliteDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalSqliteAdapter();
+  }
+}
+
+/**
+ * Opens the database, makes it where there is none, and brings its schema up to date. The caller holds the state
+ * folder's lock, and destroys what it gets.
+ *
+ * @throws BangerError STORE_FAILED, PERMISSION_DENIED or DISK_FULL.
+ */
+export async function openDatabase(
+  path: string,
+  wanted: Readonly<Record<string, Migration>> = migrations,
+): Promise<Kysely<Schema>> {
+  let connection: SQLite.Database | undefined;
+  try {
+    connection = connect(path);
+    const db = new Kysely<Schema>({ dialect: new TransactionalSqliteDialect({ database: connection }) });
+    await migrate(db, path, wanted);
+    return db;
+  } catch (error) {
+    connection?.close();
+    throw openError(error, path);
+  }
+}
+
+function connect(path: string): SQLite.Database {
+  // SQLite would make it 0644 less the umask; `-wal` and `-shm` take over whatever mode it has.
+  closeSync(openSync(path, "a", 0o600));
+  const connection = new SQLite(path, { timeout: busyTimeoutMs });
+  try {
+    connection.pragma("journal_mode = WAL");
+    // "Published" must survive a power cut: in WAL mode only FULL syncs the log at each commit.
+    connection.pragma("synchronous = FULL");
+    connection.pragma("foreign_keys = ON");
+    // What a row says is parsed, and no schema is trusted to call functions.
+    connection.pragma("trusted_schema = OFF");
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+async function migrate(
+  db: Kysely<Schema>,
+  path: string,
+  wanted: Readonly<Record<string, Migration>>,
+): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...wanted }) } });
+  const applied = (await migrator.getMigrations()).filter((one) => one.executedAt !== undefined);
+  if (applied.length > Object.keys(wanted).length) throw newerSchemaError(path);
+  const { error, results } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  const failed = results?.find((result) => result.status === "Error")?.migrationName;
+  // Kysely has no code for "a migration was applied that I do not know"; no failed step tells it apart.
+  if (failed === undefined && applied.length > 0) throw newerSchemaError(path, error);
+  throw new BangerError("STORE_FAILED", `${path}: migration ${failed ?? "of the schema"} failed`, {
+    op: "migrate store",
+    cause: error,
+    hint: "The database is as it was before. Report this with the daemon's log.",
+  });
+}
+
+function newerSchemaError(path: string, cause?: unknown): BangerError {
+  return new BangerError("STORE_FAILED", `${path} was written by another version of bangerd`, {
+    op: "migrate store",
+    cause,
+    hint: "Run the newest bangerd that this state folder was used with, or choose another --state-dir.",
+  });
+}
+
+function openError(error: unknown, path: string): BangerError {
+  const op = "open store";
+  if (error instanceof SQLite.SqliteError) {
+    return new BangerError("STORE_FAILED", `${path}: ${error.message} (${error.code})`, {
+      op,
+      cause: error,
+      hint: "Check that the file is a banger database and that its disk has room, or move it away.",
+    });
+  }
+  if (errnoOf(error) === "ENOENT") {
+    return new BangerError("STORE_FAILED", `${path}: ${messageOf(error)}`, { op, cause: error });
+  }
+  return asBangerError(error, op);
+}

@@ -1,0 +1,122 @@
+import SQLite from "better-sqlite3";
+import type { Migration } from "kysely/migration";
+import type { Digest } from "../base/digest.ts";
+import { BangerError } from "../base/error.ts";
+import * as images from "./images.ts";
+import type { ImagePage, ImageQuery } from "./images.ts";
+import { openDatabase } from "./open.ts";
+import * as pulls from "./pulls.ts";
+import type { PullPage, PullQuery } from "./pulls.ts";
+import type { ImageRecord, PullRecord } from "./records.ts";
+
+export type { ImageListOrder, ImagePage, ImageQuery } from "./images.ts";
+export type { PullPage, PullQuery } from "./pulls.ts";
+export type { ImageSummary } from "./rows.ts";
+
+/**
+ * What the daemon knows of its images and pulls. Each call is one transaction, and once it returns its effect
+ * survives a power cut. Failures of the database itself are STORE_FAILED, a full disk is DISK_FULL.
+ */
+export interface Store extends AsyncDisposable {
+  /**
+   * Adds a published image. An image of the same repository that holds its name becomes nameless.
+   *
+   * @throws BangerError NAME_TAKEN where another repository's image holds it; nothing is changed.
+   */
+  insertImage(record: ImageRecord): Promise<void>;
+  /**
+   * By id, name, or a unique beginning of an id, in this order.
+   *
+   * @throws BangerError IMAGE_UNKNOWN, or OPTION_INVALID where several ids begin so.
+   */
+  findImage(nameOrIdOrPrefix: string): Promise<ImageRecord>;
+  findByName(name: string): Promise<ImageRecord | undefined>;
+  /** The newest nameless image of the repository that was made of that manifest with those options. */
+  findNameless(
+    repository: string,
+    manifestDigest: Digest,
+    optionsKey: string,
+  ): Promise<ImageRecord | undefined>;
+  /** Gives the image a name by the rules of `insertImage`. @throws IMAGE_UNKNOWN or NAME_TAKEN. */
+  moveName(id: string, name: string): Promise<ImageRecord>;
+  /** Takes the name from nobody: @throws NAME_TAKEN where any other image holds it, or IMAGE_UNKNOWN. */
+  renameImage(id: string, newName: string): Promise<ImageRecord>;
+  /** A page may hold fewer images than asked for, and still not be the last. @throws OPTION_INVALID for a token. */
+  listImages(query: ImageQuery): Promise<ImagePage>;
+  /** @throws BangerError IMAGE_UNKNOWN. */
+  deleteImage(id: string): Promise<void>;
+  allImageIds(): Promise<ReadonlySet<string>>;
+  imageCount(): Promise<number>;
+
+  insertPull(record: PullRecord): Promise<void>;
+  /** @throws BangerError PULL_UNKNOWN. */
+  updatePull(record: PullRecord): Promise<void>;
+  /** Idempotent. */
+  deletePull(id: string): Promise<void>;
+  /** @throws BangerError PULL_UNKNOWN. */
+  findPull(id: string): Promise<PullRecord>;
+  /** @throws BangerError OPTION_INVALID for a token. */
+  listPulls(query: PullQuery): Promise<PullPage>;
+  /** Fails what a killed daemon left waiting or running; returns the ids. Idempotent. */
+  endInterruptedPulls(): Promise<readonly string[]>;
+}
+
+/**
+ * Opens the store of a state folder, whose lock the caller holds until it has disposed of the store.
+ *
+ * @throws BangerError STORE_FAILED, PERMISSION_DENIED or DISK_FULL.
+ */
+export async function openStore(
+  path: string,
+  migrations?: Readonly<Record<string, Migration>>,
+): Promise<Store> {
+  const db = await openDatabase(path, migrations);
+  return {
+    insertImage: (record) => guarded(() => images.insertImage(db, record)),
+    findImage: (wanted) => guarded(() => images.findImage(db, wanted)),
+    findByName: (name) => guarded(() => images.findByName(db, name)),
+    findNameless: (repository, digest, key) =>
+      guarded(() => images.findNameless(db, repository, digest, key)),
+    moveName: (id, name) => guarded(() => images.moveName(db, id, name)),
+    renameImage: (id, newName) => guarded(() => images.renameImage(db, id, newName)),
+    listImages: (query) => guarded(() => images.listImages(db, query)),
+    deleteImage: (id) => guarded(() => images.deleteImage(db, id)),
+    allImageIds: () => guarded(() => images.allImageIds(db)),
+    imageCount: () => guarded(() => images.imageCount(db)),
+    insertPull: (record) => guarded(() => pulls.insertPull(db, record)),
+    updatePull: (record) => guarded(() => pulls.updatePull(db, record)),
+    deletePull: (id) => guarded(() => pulls.deletePull(db, id)),
+    findPull: (id) => guarded(() => pulls.findPull(db, id)),
+    listPulls: (query) => guarded(() => pulls.listPulls(db, query)),
+    endInterruptedPulls: () => guarded(() => pulls.endInterruptedPulls(db, Date.now())),
+    [Symbol.asyncDispose]: () => db.destroy(),
+  };
+}
+
+/** SQLite's errors stay in here. */
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeError(error);
+  }
+}
+
+function storeError(error: unknown): unknown {
+  if (error instanceof BangerError) return error;
+  const op = "use store";
+  const cause = error;
+  if (error instanceof SQLite.SqliteError && error.code === "SQLITE_FULL") {
+    return new BangerError("DISK_FULL", "no space left for the store", {
+      op,
+      cause,
+      hint: "Free some space on the disk that holds the state folder.",
+    });
+  }
+  const what = error instanceof Error ? error.message : String(error);
+  return new BangerError("STORE_FAILED", `the store failed: ${what}`, {
+    op,
+    cause,
+    hint: "Check the disk that holds the state folder, and the daemon's log.",
+  });
+}
