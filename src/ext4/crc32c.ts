@@ -1,0 +1,67 @@
+/** CRC-32C (Castagnoli), reflected: RFC 3720, appendix B.4. Node's zlib has CRC-32 only. */
+const polynomial = 0x82f63b78;
+
+/** Table `k` advances a byte over `k` more zero bytes, so that eight bytes are folded in at once ("slicing by 8"). */
+const tables = buildTables();
+
+function buildTables(): readonly Int32Array[] {
+  const first = new Int32Array(256);
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ polynomial;
+    first[byte] = crc;
+  }
+  const out = [first];
+  for (let k = 1; k < 8; k++) {
+    const previous = out[k - 1] ?? first;
+    out.push(previous.map((crc) => (crc >>> 8) ^ (first[crc & 0xff] ?? 0)));
+  }
+  return out;
+}
+
+const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
+
+/**
+ * Continues the checksum `seed` over bytes `start` to `end`, as the kernel's `crc32c()` does: nothing is inverted
+ * at either end, a fresh checksum starts at 0xffffffff. The result is unsigned.
+ */
+export function crc32c(seed: number, bytes: Uint8Array, start = 0, end = bytes.length): number {
+  if (!t0 || !t1 || !t2 || !t3 || !t4 || !t5 || !t6 || !t7) return seed;
+  let crc = seed | 0;
+  let at = start;
+  // Indices stay in bounds: the loop ends eight bytes before `end`, and a table has an entry for every byte.
+  for (const last = end - 8; at <= last; at += 8) {
+    crc ^=
+      byteAt(bytes, at) |
+      (byteAt(bytes, at + 1) << 8) |
+      (byteAt(bytes, at + 2) << 16) |
+      (byteAt(bytes, at + 3) << 24);
+    crc =
+      entry(t7, crc) ^
+      entry(t6, crc >>> 8) ^
+      entry(t5, crc >>> 16) ^
+      entry(t4, crc >>> 24) ^
+      entry(t3, byteAt(bytes, at + 4)) ^
+      entry(t2, byteAt(bytes, at + 5)) ^
+      entry(t1, byteAt(bytes, at + 6)) ^
+      entry(t0, byteAt(bytes, at + 7));
+  }
+  for (; at < end; at++) crc = (crc >>> 8) ^ entry(t0, crc ^ byteAt(bytes, at));
+  return crc >>> 0;
+}
+
+/** Continues the checksum over a 32-bit little-endian word: inode and group numbers are mixed in like that. */
+export function crc32cWord(seed: number, word: number): number {
+  if (!t0) return seed;
+  let crc = (seed ^ word) | 0;
+  for (let byte = 0; byte < 4; byte++) crc = (crc >>> 8) ^ entry(t0, crc);
+  return crc >>> 0;
+}
+
+function entry(table: Int32Array, index: number): number {
+  return table[index & 0xff] ?? 0;
+}
+
+function byteAt(bytes: Uint8Array, index: number): number {
+  return bytes[index] ?? 0;
+}

@@ -1,0 +1,70 @@
+import { printable, splitPath, type ByteString } from "../../base/bytes.ts";
+import { BangerError } from "../../base/error.ts";
+import { defaultLimits } from "../../base/limits.ts";
+import { rootInode, type Ext4Image } from "./image.ts";
+import type { Ext4Inode } from "./inode.ts";
+
+/** MAXSYMLINKS of Linux (include/linux/namei.h): more on one way is ELOOP. */
+const maxLinks = 40;
+
+export interface PathOptions {
+  /** Whether a link at the very end is followed too, as stat(2) does and lstat(2) does not. */
+  readonly followLast: boolean;
+}
+
+/**
+ * The inode that a path leads to inside of the image. Absolute link targets start at the image's root, and ".."
+ * stops there; the host's files are never looked at. A trailing slash asks for a directory.
+ *
+ * @throws BangerError FILE_UNKNOWN where the path leads nowhere, LIMIT_PATH where it is too long.
+ */
+export function resolvePath(image: Ext4Image, path: ByteString, options: PathOptions): Ext4Inode {
+  if (path.length > defaultLimits.pathBytes) {
+    throw new BangerError("LIMIT_PATH", `the path has ${path.length} bytes`, {
+      op,
+      hint: "Give a shorter path.",
+    });
+  }
+  const mustBeDirectory = path.endsWith("/");
+  // What is still to be walked, last part first, and the directories walked through, the root first.
+  const ahead = splitPath(path).toReversed();
+  const root = image.inode(rootInode);
+  let behind: Ext4Inode[] = [root];
+  let links = 0;
+  let here = root;
+  for (let part = ahead.pop(); part !== undefined; part = ahead.pop()) {
+    if (here.kind !== "directory") throw unknown(path, `${printable(part)} is looked for in a ${here.kind}`);
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      if (behind.length > 1) behind.pop();
+      here = behind.at(-1) ?? root;
+      continue;
+    }
+    const number = image.lookup(here, part);
+    if (number === undefined) throw unknown(path, `there is no ${printable(part)}`);
+    const next = image.inode(number);
+    const isLast = ahead.length === 0;
+    if (next.kind === "symlink" && (!isLast || options.followLast || mustBeDirectory)) {
+      if (++links > maxLinks) throw unknown(path, `it goes through more than ${maxLinks} links`);
+      const target = image.linkTarget(next);
+      ahead.push(...splitPath(target).toReversed());
+      if (target.startsWith("/")) behind = [root];
+      here = behind.at(-1) ?? root;
+      continue;
+    }
+    here = next;
+    if (next.kind === "directory") behind.push(next);
+  }
+  if (mustBeDirectory && here.kind !== "directory") throw unknown(path, `it is a ${here.kind}`);
+  return here;
+}
+
+const op = "find file";
+
+function unknown(path: ByteString, why: string): BangerError {
+  return new BangerError("FILE_UNKNOWN", `${printable(path)} is not in the image: ${why}`, {
+    op,
+    hint: "List the folder above it with `banger image files`.",
+    facts: { path: printable(path) },
+  });
+}
