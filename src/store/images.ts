@@ -31,6 +31,9 @@ export interface ImagePage {
  */
 const maxPageBytes = 2 * 1024 * 1024;
 
+/** Rows of one INSERT: SQLite takes 32,766 parameters a statement, a row has eight, an image up to 1,000 rows. */
+const layersAtOnce = 250;
+
 /** Digits that an id must begin with to be found by them: fewer would make a mistyped name delete something. */
 const minPrefixLength = 4;
 
@@ -39,8 +42,13 @@ export async function insertImage(db: Kysely<Schema>, record: ImageRecord): Prom
   await db.transaction().execute(async (trx) => {
     if (record.name !== "") await freeName(trx, record.name, record.repository);
     await trx.insertInto("images").values(imageRow(record)).execute();
-    // One statement a layer: SQLite bounds the parameters of one, and an image may have 1,000 layers.
-    for (const row of layerRows(record)) await trx.insertInto("image_layers").values(row).execute();
+    const layers = layerRows(record);
+    for (let at = 0; at < layers.length; at += layersAtOnce) {
+      await trx
+        .insertInto("image_layers")
+        .values(layers.slice(at, at + layersAtOnce))
+        .execute();
+    }
   });
 }
 
