@@ -1,0 +1,209 @@
+import { createHash } from "node:crypto";
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { PassThrough, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { pack, type Headers, type Pack } from "tar-stream";
+
+/** Numbers that are the same in every run: mulberry32. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Text and some noise, which gzip takes to about a third, as it does a distribution's files. */
+function contentPool(random: () => number): Buffer {
+  const words = Array.from({ length: 4000 }, () => {
+    return Array.from(
+      { length: 2 + Math.floor(random() * 9) },
+      () => "etaoinshrdlucmfw"[Math.floor(random() * 16)],
+    ).join("");
+  });
+  const pieces: Buffer[] = [];
+  for (let bytes = 0; bytes < 8 << 20;) {
+    const line = Array.from({ length: 12 }, () => words[Math.floor(random() ** 3 * words.length)]).join(" ");
+    const noise = Buffer.from(Array.from({ length: 4 }, () => Math.floor(random() * 256)));
+    const piece = Buffer.concat([Buffer.from(`${line}\n`), noise]);
+    pieces.push(piece);
+    bytes += piece.length;
+  }
+  return Buffer.concat(pieces);
+}
+
+export interface ImageShape {
+  readonly name: string;
+  readonly layers: number;
+  readonly entriesPerLayer: number;
+  /** Mean of the files' sizes, in bytes; most are far smaller, a few far larger. */
+  readonly meanFileBytes: number;
+  /** Part of a layer's files that overwrite one of the layer below. */
+  readonly overwritten: number;
+}
+
+/** As the image that design measured: 5 layers, 65,470 entries, 1.34 GB. */
+export const big: ImageShape = {
+  name: "big",
+  layers: 5,
+  entriesPerLayer: 13_094,
+  meanFileBytes: 22_500,
+  overwritten: 0.05,
+};
+
+interface LayerFacts {
+  readonly digest: string;
+  readonly diffId: string;
+  readonly size: number;
+  readonly files: readonly string[];
+}
+
+/** Makes the image as an OCI layout, once: later calls find it. Returns its folder. */
+export async function makeImage(shape: ImageShape, work: string): Promise<string> {
+  const folder = join(work, shape.name);
+  if (existsSync(join(folder, "index.json"))) return folder;
+  const blobs = join(folder, "blobs", "sha256");
+  mkdirSync(blobs, { recursive: true });
+  const layers: LayerFacts[] = [];
+  for (let at = 0; at < shape.layers; at++)
+    layers.push(await writeLayer(shape, at, layers.at(-1)?.files ?? [], blobs));
+  const put = (value: unknown): { digest: string; size: number } => {
+    const bytes = Buffer.from(JSON.stringify(value));
+    const hex = createHash("sha256").update(bytes).digest("hex");
+    writeFileSync(join(blobs, hex), bytes);
+    return { digest: `sha256:${hex}`, size: bytes.length };
+  };
+  const config = put({
+    architecture: "amd64",
+    os: "linux",
+    config: {},
+    rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
+  });
+  const type = "application/vnd.oci.image";
+  const manifest = put({
+    schemaVersion: 2,
+    mediaType: `${type}.manifest.v1+json`,
+    config: { mediaType: `${type}.config.v1+json`, ...config },
+    layers: layers.map(({ digest, size }) => ({ mediaType: `${type}.layer.v1.tar+gzip`, digest, size })),
+  });
+  const annotations = { "org.opencontainers.image.ref.name": "latest" };
+  writeFileSync(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+  writeFileSync(
+    join(folder, "index.json"),
+    JSON.stringify({
+      schemaVersion: 2,
+      manifests: [{ mediaType: `${type}.manifest.v1+json`, ...manifest, annotations }],
+    }),
+  );
+  return folder;
+}
+
+async function writeLayer(
+  shape: ImageShape,
+  layer: number,
+  lower: readonly string[],
+  blobs: string,
+): Promise<LayerFacts> {
+  const archive = pack();
+  const diff = createHash("sha256");
+  const hashed = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      diff.update(piece);
+      done(null, piece);
+    },
+  });
+  const temporary = join(blobs, `${layer}.tmp`);
+  const written = pipeline(archive, new PassThrough(), hashed, createGzip(), createWriteStream(temporary));
+  const files = await fillLayer(shape, layer, lower, archive);
+  archive.finalize();
+  await written;
+  const blob = createHash("sha256");
+  let size = 0;
+  for await (const piece of createReadStream(temporary)) {
+    if (!Buffer.isBuffer(piece)) continue;
+    blob.update(piece);
+    size += piece.length;
+  }
+  const hex = blob.digest("hex");
+  renameSync(temporary, join(blobs, hex));
+  return { digest: `sha256:${hex}`, diffId: `sha256:${diff.digest("hex")}`, size, files };
+}
+
+/** Returns the layer's files; `lower` are those of the layer below. */
+async function fillLayer(
+  shape: ImageShape,
+  layer: number,
+  lower: readonly string[],
+  archive: Pack,
+): Promise<readonly string[]> {
+  const random = seeded(layer + 1);
+  const pool = contentPool(seeded(99));
+  const mtime = new Date(1_700_000_000_000 + layer * 1000);
+  const folders: string[] = [];
+  const files: string[] = [];
+  for (let at = 0; at < shape.entriesPerLayer; at++) {
+    const kind = random();
+    const owner = random() < 0.02 ? { uid: 33, gid: 33 } : { uid: 0, gid: 0 };
+    const below = folders[Math.floor(random() * folders.length)] ?? "";
+    if (kind < 0.08 || folders.length === 0) {
+      const parent = folders.length < 4 || random() < 0.3 ? `usr/l${layer}` : below;
+      const name = `${parent}/d${at}`;
+      folders.push(name);
+      archive.entry({ name: `${name}/`, type: "directory", mode: 0o755, mtime, ...owner });
+    } else if (kind < 0.13 && files.length > 0) {
+      archive.entry({
+        name: `${below}/s${at}`,
+        type: "symlink",
+        linkname: files[Math.floor(random() * files.length)] ?? "x",
+        mtime,
+      });
+    } else if (kind < 0.14 && files.length > 0) {
+      archive.entry({
+        name: `${below}/h${at}`,
+        type: "link",
+        linkname: files[Math.floor(random() * files.length)] ?? "x",
+        mtime,
+      });
+    } else {
+      const old = random() < shape.overwritten ? lower[Math.floor(random() * lower.length)] : undefined;
+      const name = old ?? `${below}/f${at}`;
+      const size = Math.floor((-Math.log(1 - random())) ** 2.2 * shape.meanFileBytes * 0.42);
+      const offset = Math.floor(random() * (pool.length - 1));
+      await writeFile(
+        archive,
+        { name, size, mode: random() < 0.1 ? 0o755 : 0o644, mtime, ...owner },
+        contentOf(pool, offset, size),
+      );
+      files.push(name);
+    }
+  }
+  return files;
+}
+
+/** `size` bytes of the pool, from `offset` on and round again. */
+function contentOf(pool: Buffer, offset: number, size: number): Buffer {
+  const pieces: Buffer[] = [];
+  for (let left = size, from = offset; left > 0; from = 0) {
+    const piece = pool.subarray(from, Math.min(pool.length, from + left));
+    left -= piece.length;
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, size);
+}
+
+function writeFile(archive: Pack, header: Headers, content: Buffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  archive.entry(header, content, (error) => (error ? reject(error) : resolve()));
+  return promise;
+}
