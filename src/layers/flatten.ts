@@ -1,0 +1,275 @@
+import { printable, type ByteString } from "../base/bytes.ts";
+import type { Limits } from "../base/limits.ts";
+import type { Sliced } from "../base/slices.ts";
+import { cleanPath, lastName, parentPath, type CleanPath, type PathFault } from "./entry-path.ts";
+import { refuse, type EntrySite, type FlattenRule } from "./flatten-rules.ts";
+import { HardLinks, type LinkedName } from "./hard-links.ts";
+import type {
+  DirectoryEntry,
+  HardlinkEntry,
+  LayerEntry,
+  LayerIndex,
+  LossKind,
+  SymlinkEntry,
+} from "./layer-index.ts";
+import { MergeTree, type Parent } from "./merge-tree.ts";
+import {
+  clampTime,
+  describe,
+  inodeOf,
+  madeDirectory,
+  type MutableDirectory,
+  type MutableInode,
+} from "./mutable-tree.ts";
+import type { Loss, Origin, RootTree } from "./root-tree.ts";
+import { countTree, type LiveEntries } from "./tree-totals.ts";
+import { mayMeanWhiteout, meaningOf } from "./whiteout-name.ts";
+import { applyMarkers, Hidden, type Marker } from "./whiteouts.ts";
+
+export interface FlattenOptions {
+  readonly limits: Limits;
+}
+
+/** How much work, in path components, is done between two pauses. */
+const slice = 4096;
+
+/** The longest target that Linux takes for a symlink, PATH_MAX without its NUL. */
+const maxTarget = 4095;
+
+const pathRules = {
+  empty: "path-empty",
+  nul: "path-nul",
+  "escapes-root": "path-escapes-root",
+  "name-too-long": "name-too-long",
+  "path-too-long": "path-too-long",
+} as const satisfies Record<PathFault, FlattenRule>;
+
+const targetRules = {
+  ...pathRules,
+  empty: "link-target-empty",
+  nul: "link-target-nul",
+  "escapes-root": "link-escapes-root",
+} as const satisfies Record<PathFault, FlattenRule>;
+
+/** Losses of an inode's metadata: where the inode is hidden, nothing is lost. */
+const ofMetadata: ReadonlySet<LossKind> = new Set(["XATTR_NAMESPACE", "XATTR_TOO_LARGE", "TIME_CLAMPED"]);
+
+/**
+ * Merges layers, oldest first, into the file system that they describe together (OCI image-spec, layer.md, "Applying
+ * Changesets"). Pure: no look-up ever leaves `layers`. The tree shares times, xattrs and hashes with the indexes, and
+ * is not to be changed by anyone, nor are they as long as it is in use.
+ *
+ * @throws BangerError LAYER_UNSAFE, LAYER_INVALID, LIMIT_PATH or LIMIT_ENTRIES, with the facts `layer`, `entry`,
+ *   `name` and `rule` (a FlattenRule).
+ */
+export function* flatten(layers: readonly LayerIndex[], options: FlattenOptions): Sliced<RootTree> {
+  const merge = new Merge(layers, options.limits);
+  for (const [number, layer] of layers.entries()) yield* merge.mergeLayer(layer, number);
+  return yield* merge.finish();
+}
+
+/** An entry that makes an inode of its own. */
+type Described = Exclude<LayerEntry, { kind: "hardlink" }>;
+
+interface NumberedLoss {
+  readonly layer: number;
+  readonly loss: Loss;
+}
+
+class Merge {
+  readonly #layers: readonly LayerIndex[];
+  readonly #limits: Limits;
+  readonly #tree: MergeTree;
+  readonly #losses: NumberedLoss[] = [];
+  readonly #linked: LinkedName[] = [];
+  readonly #pseudoLinks = new Map<CleanPath, MutableInode>();
+  #entriesBefore = 0;
+
+  constructor(layers: readonly LayerIndex[], limits: Limits) {
+    this.#layers = layers;
+    this.#limits = limits;
+    this.#tree = new MergeTree(limits, (path, replaced, site) => this.#madeParent(path, replaced, site));
+  }
+
+  *mergeLayer(layer: LayerIndex, layerNumber: number): Sliced<undefined> {
+    const [first] = layer.entries;
+    this.#takeLosses(layer, layerNumber);
+    if (first === undefined) return;
+    const site: EntrySite = { layer, layerNumber, entry: first };
+    this.#checkCount(site);
+    const markers = this.#markers(site);
+    const hidden =
+      markers.length === 0 ? new Hidden() : applyMarkers(this.#tree, layer, markers, this.#ownNames(site));
+    yield;
+    const links = new HardLinks(this.#tree, hidden, this.#pseudoLinks, (linked) => this.#linked.push(linked));
+    let pauseAt = this.#tree.steps + slice;
+    for (const entry of layer.entries) {
+      site.entry = entry;
+      this.#mergeEntry(site, links);
+      if (++this.#tree.steps < pauseAt) continue;
+      pauseAt = this.#tree.steps + slice;
+      yield;
+    }
+    links.settle(site);
+  }
+
+  *finish(): Sliced<RootTree> {
+    const { root } = this.#tree;
+    const { inodeCount, contentBytes, live } = yield* countTree(root, this.#layers, this.#linked);
+    const losses = lossesOf(this.#losses, live);
+    return { root, inodeCount, contentBytes, hiddenEntries: live.hidden, losses };
+  }
+
+  #takeLosses(layer: LayerIndex, layerNumber: number): void {
+    for (const loss of layer.losses) {
+      this.#losses.push({ layer: layerNumber, loss: { ...loss, layerDigest: layer.blobDigest } });
+    }
+  }
+
+  #checkCount(site: EntrySite): void {
+    const { entries } = site.layer;
+    const tooMany = entries[this.#limits.entries - this.#entriesBefore];
+    this.#entriesBefore += entries.length;
+    if (tooMany === undefined) return;
+    site.entry = tooMany;
+    refuse("too-many-entries", site);
+  }
+
+  #markers(site: EntrySite): readonly Marker[] {
+    const markers: Marker[] = [];
+    for (const entry of site.layer.entries) {
+      if (!mayMeanWhiteout(entry.path)) continue;
+      site.entry = entry;
+      const path = this.#path(entry.path, pathRules, site);
+      const meaning = meaningOf(path);
+      if (meaning.kind === "refused") refuse(meaning.rule, site);
+      if (meaning.kind === "opaque") markers.push({ entry, parent: parentPath(path), name: undefined });
+      if (meaning.kind === "whiteout") {
+        markers.push({ entry, parent: parentPath(path), name: meaning.name });
+      }
+    }
+    return markers;
+  }
+
+  #ownNames(site: EntrySite): ReadonlyMap<CleanPath, DirectoryEntry | SymlinkEntry> {
+    const own = new Map<CleanPath, DirectoryEntry | SymlinkEntry>();
+    for (const entry of site.layer.entries) {
+      if (entry.kind !== "directory" && entry.kind !== "symlink") continue;
+      site.entry = entry;
+      own.set(this.#path(entry.path, pathRules, site), entry);
+    }
+    return own;
+  }
+
+  #mergeEntry(site: EntrySite, links: HardLinks): void {
+    const { entry } = site;
+    const path = this.#path(entry.path, pathRules, site);
+    if (mayMeanWhiteout(path)) {
+      const { kind } = meaningOf(path);
+      if (kind === "aufs") this.#leaveOut(path, site);
+      if (kind !== "plain") return;
+    }
+    if (path === "") {
+      if (entry.kind !== "directory") refuse("root-not-directory", site);
+      this.#describe(this.#tree.root, path, site);
+      return;
+    }
+    const parent = this.#tree.makeParent(path, site);
+    const name = lastName(path);
+    if (entry.kind === "directory") this.#mergeDirectory(parent, name, path, site);
+    else if (entry.kind === "hardlink") this.#mergeHardlink(parent, name, entry, site, links);
+    else {
+      this.#tree.unlink(parent.directory, name);
+      this.#tree.add(parent, name, this.#newInode(entry, path, site), site);
+    }
+  }
+
+  #mergeDirectory(parent: Parent, name: ByteString, path: CleanPath, site: EntrySite): void {
+    const old = parent.directory.children.get(name);
+    if (old?.kind === "directory") {
+      this.#describe(old, path, site);
+      return;
+    }
+    this.#tree.unlink(parent.directory, name);
+    const directory = madeDirectory(originOf(site), site.entry.mtime);
+    this.#describe(directory, path, site);
+    this.#tree.add(parent, name, directory, site);
+  }
+
+  #mergeHardlink(
+    parent: Parent,
+    name: ByteString,
+    entry: HardlinkEntry,
+    site: EntrySite,
+    links: HardLinks,
+  ): void {
+    const target = this.#path(entry.target, targetRules, site);
+    this.#tree.unlink(parent.directory, name);
+    links.link(parent, name, entry, target, site);
+  }
+
+  #newInode(entry: Described, path: CleanPath, site: EntrySite): MutableInode {
+    if (entry.kind === "symlink") checkTarget(entry, site);
+    this.#noteClamped(path, site);
+    return inodeOf(entry, site.layerNumber);
+  }
+
+  #describe(directory: MutableDirectory, path: CleanPath, site: EntrySite): void {
+    this.#noteClamped(path, site);
+    describe(directory, site.entry, originOf(site));
+  }
+
+  #madeParent(path: CleanPath, replaced: boolean, site: EntrySite): void {
+    this.#noteClamped(path, site);
+    if (!replaced) return;
+    const detail = `Replaced by a directory, because "${printable(site.entry.path)}" lies below it.`;
+    this.#lose("FILE_REPLACED_BY_PARENT", path, detail, site);
+  }
+
+  /** AUFS's files. Those in `.wh..wh.plnk` are content under a number, and hard links lead to them. */
+  #leaveOut(path: CleanPath, site: EntrySite): void {
+    const { entry } = site;
+    if (entry.kind !== "directory" && entry.kind !== "hardlink") {
+      this.#pseudoLinks.set(path, this.#newInode(entry, path, site));
+    }
+    this.#lose("AUFS_METADATA", path, "A file of the AUFS that the layer was made on; no content.", site);
+  }
+
+  #noteClamped(path: CleanPath, site: EntrySite): void {
+    const { mtime } = site.entry;
+    const clamped = clampTime(mtime);
+    if (clamped === mtime) return;
+    const detail = `ext4 can't hold the time ${mtime.seconds} s since 1970; it became ${clamped.seconds} s.`;
+    this.#lose("TIME_CLAMPED", path, detail, site);
+  }
+
+  #lose(kind: LossKind, path: CleanPath, detail: string, site: EntrySite): void {
+    const { layer, layerNumber, entry } = site;
+    const loss = { kind, path, entryNumber: entry.number, detail, layerDigest: layer.blobDigest };
+    this.#losses.push({ layer: layerNumber, loss });
+  }
+
+  #path(raw: ByteString, rules: Readonly<Record<PathFault, FlattenRule>>, site: EntrySite): CleanPath {
+    const { path, fault } = cleanPath(raw, this.#limits);
+    return path ?? refuse(rules[fault], site);
+  }
+}
+
+function originOf(site: EntrySite): Origin {
+  return { layer: site.layerNumber, entry: site.entry.number };
+}
+
+/** A symlink's target is data, and is never looked at, but Linux holds no other ones. */
+function checkTarget(entry: SymlinkEntry, site: EntrySite): void {
+  const { target } = entry;
+  if (target.length === 0) refuse("symlink-target-empty", site);
+  if (target.length > maxTarget) refuse("symlink-target-too-long", site);
+  if (target.includes("\0")) refuse("symlink-target-nul", site);
+}
+
+function lossesOf(losses: readonly NumberedLoss[], live: LiveEntries): readonly Loss[] {
+  return losses
+    .filter(({ layer, loss }) => !ofMetadata.has(loss.kind) || live.has(layer, loss.entryNumber))
+    .toSorted((a, b) => a.layer - b.layer || a.loss.entryNumber - b.loss.entryNumber)
+    .map(({ loss }) => loss);
+}

@@ -1,0 +1,95 @@
+import { sliceBytes, splitPath, type ByteString } from "../base/bytes.ts";
+import type { CleanPath } from "./entry-path.ts";
+import type { MutableDirectory, MutableInode } from "./mutable-tree.ts";
+
+/** Linux follows as many for one path and then gives up with ELOOP (include/linux/namei.h, MAXSYMLINKS). */
+const maxLinks = 40;
+
+/** Where a path leads, its last component followed too. */
+export interface Walk {
+  /** The last directory on the way that exists. */
+  readonly directory: MutableDirectory;
+  /** Names from the root to `directory`. */
+  readonly names: readonly ByteString[];
+  /** What is left of the path below `directory`: the first of these is missing there, or is no directory. */
+  readonly missing: readonly ByteString[];
+  /** How many symlinks were followed. */
+  readonly links: number;
+  /** How many components were looked at, as a measure of the work. */
+  readonly steps: number;
+}
+
+/**
+ * What stands under a name: undefined where nothing does.
+ *
+ * @param names those from the root to `directory`
+ * @param depth how many components of the path have been taken, this one included; 0 for one of a link's target
+ */
+export type LookUp = (
+  directory: MutableDirectory,
+  name: ByteString,
+  names: readonly ByteString[],
+  depth: number,
+) => MutableInode | undefined;
+
+export const inTree: LookUp = (directory, name) => directory.children.get(name);
+
+/**
+ * Follows a path as a process would whose root directory is the image's: absolute link targets start at `root`, and
+ * `..` stops there. Below what does not exist, `..` takes a name away, so that a dangling link leads to where it
+ * would if everything on its way existed (as securejoin does for umoci, and fs.RootPath for containerd).
+ *
+ * Returns undefined where it takes more than 40 links, or leads in a circle.
+ */
+export function walk(root: MutableDirectory, path: CleanPath, lookUp: LookUp = inTree): Walk | undefined {
+  const directories = [root];
+  const names: ByteString[] = [];
+  const missing: ByteString[] = [];
+  const todo: ByteString[] = splitPath(path).toReversed();
+  const length = todo.length;
+  // The path's own components lie at the bottom of `todo`, those of link targets on top of them.
+  let untaken = length;
+  let directory = root;
+  let links = 0;
+  let steps = 0;
+  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+    steps++;
+    const own = todo.length < untaken;
+    if (own) untaken = todo.length;
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      if (missing.length > 0) missing.pop();
+      else if (names.length > 0) {
+        names.pop();
+        directories.pop();
+        directory = directories.at(-1) ?? root;
+      }
+      continue;
+    }
+    const found = missing.length > 0 ? undefined : lookUp(directory, name, names, own ? length - untaken : 0);
+    if (found?.kind === "directory") {
+      names.push(name);
+      directories.push(found);
+      directory = found;
+    } else if (found?.kind === "symlink") {
+      if (++links > maxLinks) return undefined;
+      if (found.target.startsWith("/")) {
+        names.length = 0;
+        directories.length = 1;
+        directory = root;
+      }
+      pushReversed(todo, found.target);
+    } else {
+      missing.push(name);
+    }
+  }
+  return { directory, names, missing, links, steps };
+}
+
+function pushReversed(todo: ByteString[], target: ByteString): void {
+  for (let end = target.length; end >= 0;) {
+    const start = end === 0 ? 0 : target.lastIndexOf("/", end - 1) + 1;
+    if (end > start) todo.push(sliceBytes(target, start, end));
+    end = start - 1;
+  }
+}
