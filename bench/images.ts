@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { PassThrough, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { pack, type Headers, type Pack } from "tar-stream";
+import { pack, type Pack } from "tar-stream";
 
 /** Numbers that are the same in every run: mulberry32. */
 export function seeded(seed: number): () => number {
@@ -34,8 +34,8 @@ function contentPool(random: () => number): Buffer {
   });
   const pieces: Buffer[] = [];
   for (let bytes = 0; bytes < 8 << 20;) {
-    const line = Array.from({ length: 12 }, () => words[Math.floor(random() ** 3 * words.length)]).join(" ");
-    const noise = Buffer.from(Array.from({ length: 4 }, () => Math.floor(random() * 256)));
+    const line = Array.from({ length: 12 }, () => words[Math.floor(random() ** 5 * words.length)]).join(" ");
+    const noise = Buffer.from(Array.from({ length: 2 }, () => Math.floor(random() * 256)));
     const piece = Buffer.concat([Buffer.from(`${line}\n`), noise]);
     pieces.push(piece);
     bytes += piece.length;
@@ -202,7 +202,7 @@ function contentOf(pool: Buffer, offset: number, size: number): Buffer {
   return Buffer.concat(pieces, size);
 }
 
-function writeFile(archive: Pack, header: Headers, content: Buffer): Promise<void> {
+function writeFile(archive: Pack, header: Parameters<Pack["entry"]>[0], content: Buffer): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   archive.entry(header, content, (error) => (error ? reject(error) : resolve()));
   return promise;
