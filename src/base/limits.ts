@@ -28,6 +28,13 @@ export interface Limits {
   readonly inflateRatio: number;
   /** Inflated bytes before the ratio counts: a small layer of zeros is legitimate. */
   readonly ratioFreeBytes: number;
+  /**
+   * Window of a zstd frame, as a power of two. 31 is all that the format's 64-bit decoders read (`zstd --long=31`);
+   * its memory is touched only as far as bytes were inflated.
+   */
+  readonly zstdWindowLog: number;
+  /** Bytes of a cached layer index: what the largest allowed number of entries comes to with long names. */
+  readonly indexFileBytes: number;
   /** Pulls that build at once; the rest wait. */
   readonly concurrentPulls: number;
   /** Blobs downloaded at once for one pull. Registries throttle past a handful of connections. */
@@ -68,6 +75,8 @@ export const defaultLimits: Limits = {
   inflatedBytes: 256 * GiB,
   inflateRatio: 1000,
   ratioFreeBytes: 1 * GiB,
+  zstdWindowLog: 31,
+  indexFileBytes: 2 * GiB,
   concurrentPulls: 8,
   concurrentDownloads: 4,
   errorBodyBytes: 64 * KiB,
