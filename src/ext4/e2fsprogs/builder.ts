@@ -1,0 +1,149 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
+import { run } from "../../base/exec.ts";
+import { makeTempDir, removeTree } from "../../base/files.ts";
+import { defaultLimits } from "../../base/limits.ts";
+import { runInSlices } from "../../base/slices.ts";
+import { WorkerPool, workerFile } from "../../base/workers.ts";
+import type { Inode, RootTree } from "../../layers/root-tree.ts";
+import type { BuildInput, BuiltFacts, OwnershipFacts, RootfsBuild, RootfsBuilder } from "../builder.ts";
+import { chooseGeometry, spaceNeeds } from "../geometry.ts";
+import { makeFileSystem } from "./mkfs.ts";
+import { reconcile } from "./ownership.ts";
+import { checkPrograms, type ProgramContext } from "./programs.ts";
+import { stageTree } from "./stage.ts";
+import type { StageJob, StageProgress } from "./stage-worker.ts";
+import { planStaging, type StagingPlan } from "./staging-plan.ts";
+
+/** Builds with `mkfs.ext4 -d` from a staging folder under `$TMPDIR`, and `debugfs` for what that can't do. */
+export const e2fsprogsBuilder: RootfsBuilder = {
+  name: "e2fsprogs",
+  check: (signal) => checkPrograms(defaultLimits, signal),
+  async build(input) {
+    try {
+      return await build(input);
+    } catch (error) {
+      throw asBangerError(error, "build ext4");
+    }
+  },
+};
+
+async function build(input: BuildInput): Promise<RootfsBuild> {
+  const { tree, layers, signal } = input;
+  const plan = await runInSlices(planStaging(tree, layers), signal);
+  const geometry = chooseGeometry(await runInSlices(spaceNeeds(tree), signal), input);
+  const program: ProgramContext = { limits: input.limits, signal, now: newestSecond(plan) };
+  await using resources = new AsyncDisposableStack();
+  const temp = await makeTempDir("banger-build-");
+  resources.defer(() => removeFolder(temp.path));
+  const staging = join(temp.path, "root");
+  await mkdir(staging, 0o700);
+  await stage(plan, staging, input);
+  const { target, uuid, hashSeed } = input;
+  await makeFileSystem({ target, staging, tempDir: temp.path, geometry, uuid, hashSeed }, program);
+  // The space is wanted back early. Should it fail, the folder above goes later, and says so.
+  const removal = removeFolder(staging).catch(() => {});
+  resources.defer(() => removal);
+  const built = { sizeBytes: geometry.sizeBytes, contentBytes: tree.contentBytes };
+  return new E2fsprogsBuild(built, { input, program, tempDir: temp.path }, resources.move());
+}
+
+async function stage(plan: StagingPlan, root: string, input: BuildInput): Promise<void> {
+  const { layers, limits, signal, tree, onProgress } = input;
+  const file = workerFile(import.meta.dirname, "stage-worker");
+  await using pool = new WorkerPool<StageJob, null, StageProgress>(file);
+  const onBytes = (done: number): void => onProgress({ done, total: tree.contentBytes, unit: "bytes" });
+  await stageTree(plan, { root, layers, limits, pool, signal, onBytes });
+}
+
+interface Workplace {
+  readonly input: BuildInput;
+  readonly program: ProgramContext;
+  readonly tempDir: string;
+}
+
+class E2fsprogsBuild implements RootfsBuild {
+  readonly built: BuiltFacts;
+  readonly #place: Workplace;
+  readonly #resources: AsyncDisposableStack;
+
+  constructor(built: BuiltFacts, place: Workplace, resources: AsyncDisposableStack) {
+    this.built = built;
+    this.#place = place;
+    this.#resources = resources;
+  }
+
+  async applyOwnership(): Promise<OwnershipFacts> {
+    const { input, program, tempDir } = this.#place;
+    const { tree, target, onProgress } = input;
+    let total = 0;
+    const onCommands = (done: number, all: number): void => {
+      total = Math.max(total, all);
+      onProgress({ done, total, unit: "commands" });
+    };
+    try {
+      const changes = await reconcile(tree, { ...program, image: target, tempDir, onCommands });
+      return { inodes: tree.inodeCount, changes, ...counted(tree) };
+    } catch (error) {
+      throw asBangerError(error, "apply ownership");
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
+
+function counted(tree: RootTree): { readonly devices: number; readonly xattrs: number } {
+  const seen = new Set<Inode>();
+  const pending: Inode[] = [tree.root];
+  let devices = 0;
+  let xattrs = 0;
+  for (let inode = pending.pop(); inode !== undefined; inode = pending.pop()) {
+    if (inode.kind === "directory") for (const child of inode.children.values()) pending.push(child);
+    else if (inode.linkCount > 1) {
+      if (seen.has(inode)) continue;
+      seen.add(inode);
+    }
+    if (inode.kind === "character" || inode.kind === "block") devices += 1;
+    xattrs += inode.xattrs.length;
+  }
+  return { devices, xattrs };
+}
+
+/**
+ * What e2fsprogs take for the present: the newest time of the image, so that the same image gives the same
+ * superblock; never later than now, as e2fsck objects to file systems from the future, nor 0, which means now.
+ */
+function newestSecond(plan: StagingPlan): number {
+  let newest = 1;
+  const all = [plan.directories, plan.emptyFiles, plan.symlinks, ...plan.layerFiles.values()];
+  for (const some of all) for (const { seconds } of some) newest = Math.max(newest, seconds ?? 0);
+  return Math.min(newest, Math.floor(Date.now() / 1000));
+}
+
+/** By rm(1): it takes paths longer than one call can, and leaves the event loop alone. Also after an abort. */
+async function removeFolder(path: string): Promise<void> {
+  const op = "remove staging folder";
+  const limits = { timeoutMs: defaultLimits.programMs, maxOutputBytes: 1024 * 1024 };
+  try {
+    const { exitCode, stderr } = await run("rm", ["-rf", "--", path], {
+      op,
+      signal: new AbortController().signal,
+      ...limits,
+    });
+    if (exitCode === 0) return;
+    throw new BangerError(
+      "FILESYSTEM_ERROR",
+      `${path} could not be removed: ${stderr.toString("latin1").slice(0, 300)}`,
+      {
+        op,
+        hint: "Remove the folder by hand.",
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof BangerError) || errnoOf(error.cause) !== "ENOENT") throw error;
+    await removeTree(path);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Digest } from "../../base/digest.ts";
+import type { Limits } from "../../base/limits.ts";
+import { serveJobs } from "../../base/workers.ts";
+import { inflateLayer } from "../../layers/decompress.ts";
+import {
+  LayerFiles,
+  finishDirectories,
+  makeDirectories,
+  makeEmptyFiles,
+  makeLinks,
+  makeSymlinks,
+} from "./stage-files.ts";
+import { StagingFolder } from "./staging-folder.ts";
+import type { StagedDirectory, StagedFile, StagedLink, StagedSymlink } from "./staging-plan.ts";
+
+interface JobBase {
+  /** The staging folder. */
+  readonly root: string;
+}
+
+export type StageJob =
+  | (JobBase & { readonly kind: "directories"; readonly directories: readonly StagedDirectory[] })
+  | (JobBase & {
+      readonly kind: "layer";
+      readonly blob: string;
+      readonly layer: Digest;
+      readonly files: readonly StagedFile[];
+      readonly limits: Limits;
+    })
+  | (JobBase & {
+      readonly kind: "rest";
+      readonly emptyFiles: readonly StagedFile[];
+      readonly links: readonly StagedLink[];
+      readonly symlinks: readonly StagedSymlink[];
+      readonly directories: readonly StagedDirectory[];
+    });
+
+/** Bytes of content written since the last report. */
+export type StageProgress = number;
+
+/** How many bytes between two reports. */
+const reportBytes = 4 * 1024 * 1024;
+
+serveJobs<StageJob, null, StageProgress>(async (job, { progress }) => {
+  using folder = new StagingFolder(job.root);
+  switch (job.kind) {
+    case "directories":
+      makeDirectories(folder, job.directories);
+      break;
+    case "layer":
+      await stageLayer(job, folder, progress);
+      break;
+    case "rest": {
+      using other = new StagingFolder(job.root);
+      makeEmptyFiles(folder, job.emptyFiles);
+      makeLinks(folder, other, job.links);
+      makeSymlinks(folder, job.symlinks);
+      finishDirectories(folder, job.directories);
+    }
+  }
+  return null;
+});
+
+async function stageLayer(
+  job: StageJob & { kind: "layer" },
+  folder: StagingFolder,
+  progress: (bytes: StageProgress) => void,
+): Promise<void> {
+  const files = new LayerFiles(folder, job.files);
+  let reported = 0;
+  await inflateLayer(job.blob, { layer: job.layer, limits: job.limits }, (piece) => {
+    files.take(piece);
+    if (files.writtenBytes - reported < reportBytes) return;
+    progress(files.writtenBytes - reported);
+    reported = files.writtenBytes;
+  });
+  files.end();
+  progress(files.writtenBytes - reported);
+}

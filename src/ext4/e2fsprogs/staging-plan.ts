@@ -1,0 +1,178 @@
+import { joinBytes, printable, type ByteString } from "../../base/bytes.ts";
+import { shortDigest } from "../../base/digest.ts";
+import { BangerError } from "../../base/error.ts";
+import type { Sliced } from "../../base/slices.ts";
+import type { Segment, Timestamp } from "../../layers/layer-index.ts";
+import type { DirectoryInode, FileInode, Inode, LayerBlob, RootTree } from "../../layers/root-tree.ts";
+import { isEncodable } from "./script.ts";
+
+/** Paths are relative to the staging folder; the root is the empty one. */
+export interface StagedDirectory {
+  readonly path: ByteString;
+  readonly mode: number;
+  /** Whole seconds; undefined where utimensat(2) by Node and mke2fs's 32 bits can't carry them. */
+  readonly seconds: number | undefined;
+}
+
+export interface StagedFile extends StagedDirectory {
+  readonly size: number;
+  /** Where its bytes begin in the layer's inflated stream, and how many they are. */
+  readonly offset: number;
+  readonly storedBytes: number;
+  readonly segments: readonly Segment[] | undefined;
+}
+
+export interface StagedSymlink {
+  readonly path: ByteString;
+  readonly target: ByteString;
+  readonly seconds: number | undefined;
+}
+
+export interface StagedLink {
+  readonly path: ByteString;
+  readonly existing: ByteString;
+}
+
+/** What the staging folder holds. */
+export interface StagingPlan {
+  /** Parents first, the root the very first. */
+  readonly directories: readonly StagedDirectory[];
+  /** By layer, in the order of its stream; files of no bytes are in `emptyFiles`. */
+  readonly layerFiles: ReadonlyMap<number, readonly StagedFile[]>;
+  readonly emptyFiles: readonly StagedFile[];
+  readonly links: readonly StagedLink[];
+  readonly symlinks: readonly StagedSymlink[];
+}
+
+interface Draft {
+  readonly layers: readonly LayerBlob[];
+  readonly directories: StagedDirectory[];
+  readonly layerFiles: Map<number, StagedFile[]>;
+  readonly emptyFiles: StagedFile[];
+  readonly links: StagedLink[];
+  readonly symlinks: StagedSymlink[];
+  /** First names of hard-linked inodes. */
+  readonly firstNames: Map<Inode, ByteString>;
+}
+
+const empty = joinBytes([]);
+
+/**
+ * Lays the staging folder out. Devices, FIFOs and further names of symlinks are left out: an ordinary user can't
+ * make the first, and mke2fs (1.47.0) copies each name of a symlink to an inode of its own. debugfs makes them
+ * later, by name, so their names are checked here, before anything is written.
+ *
+ * @throws BangerError LAYER_UNENCODABLE for a name that debugfs can't be told.
+ */
+export function* planStaging(tree: RootTree, layers: readonly LayerBlob[]): Sliced<StagingPlan> {
+  const draft: Draft = {
+    layers,
+    directories: [],
+    layerFiles: new Map(),
+    emptyFiles: [],
+    links: [],
+    symlinks: [],
+    firstNames: new Map(),
+  };
+  checkLostAndFound(tree.root, layers);
+  checkXattrNames(tree.root, empty, layers);
+  const pending: { directory: DirectoryInode; path: ByteString }[] = [{ directory: tree.root, path: empty }];
+  let names = 0;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { directory, path } = next;
+    draft.directories.push({ path, mode: stagedMode(directory), seconds: stagedSeconds(directory.mtime) });
+    // By name, so that which name of an inode comes first does not depend on how the tree was put together.
+    for (const name of [...directory.children.keys()].sort()) {
+      const inode = directory.children.get(name);
+      if (inode === undefined) continue;
+      const childPath = path === "" ? name : joinBytes([path, name], "/");
+      checkXattrNames(inode, childPath, layers);
+      if (inode.kind === "directory") pending.push({ directory: inode, path: childPath });
+      else planName(inode, name, childPath, draft);
+      if (++names % 1024 === 0) yield;
+    }
+  }
+  for (const files of draft.layerFiles.values()) files.sort((a, b) => a.offset - b.offset);
+  return draft;
+}
+
+function planName(
+  inode: Exclude<Inode, DirectoryInode>,
+  name: ByteString,
+  path: ByteString,
+  draft: Draft,
+): void {
+  const existing = inode.linkCount > 1 ? draft.firstNames.get(inode) : undefined;
+  if (inode.linkCount > 1 && existing === undefined) draft.firstNames.set(inode, path);
+  if (inode.kind === "file") {
+    if (existing === undefined) planFile(inode, path, draft);
+    else draft.links.push({ path, existing });
+  } else if (inode.kind === "symlink" && existing === undefined) {
+    draft.symlinks.push({ path, target: inode.target, seconds: stagedSeconds(inode.mtime) });
+  } else if (!isEncodable(name)) {
+    throw unencodable(inode, path, draft.layers, `a ${inode.kind} whose name has a line break or a NUL`);
+  }
+}
+
+function planFile(inode: FileInode, path: ByteString, draft: Draft): void {
+  const { layer, offset, storedBytes, segments } = inode.content;
+  const seconds = stagedSeconds(inode.mtime);
+  const file = { path, mode: stagedMode(inode), seconds, size: inode.size, offset, storedBytes, segments };
+  if (storedBytes === 0) {
+    draft.emptyFiles.push(file);
+    return;
+  }
+  const files = draft.layerFiles.get(layer);
+  if (files === undefined) draft.layerFiles.set(layer, [file]);
+  else files.push(file);
+}
+
+/**
+ * Permission bits without setuid, setgid and sticky, so that the host never has such a file; and always open to
+ * the owner, so that mkfs can read and we can remove what is staged without privilege. The script mends the rest.
+ */
+function stagedMode(inode: DirectoryInode | FileInode): number {
+  return (inode.mode & 0o777) | (inode.kind === "directory" ? 0o700 : 0o400);
+}
+
+/** Node turns negative times into the present, and mke2fs before 1.47.1 keeps 32 signed bits. */
+function stagedSeconds({ seconds }: Timestamp): number | undefined {
+  return seconds >= 0 && seconds < 2 ** 31 ? seconds : undefined;
+}
+
+/** mkfs makes it a directory before anything is copied, and merges only another directory with it. */
+function checkLostAndFound(root: DirectoryInode, layers: readonly LayerBlob[]): void {
+  for (const [name, inode] of root.children) {
+    if (name === "lost+found" && inode.kind !== "directory")
+      throw unencodable(inode, name, layers, "in the place of a directory that mkfs.ext4 makes");
+  }
+}
+
+/** libext2fs stores an attribute of an unknown namespace so that e2fsck objects to the block (1.47.0). */
+const namespaces = ["user.", "trusted.", "security."];
+const acls: ReadonlySet<string> = new Set(["system.posix_acl_access", "system.posix_acl_default"]);
+
+function checkXattrNames(inode: Inode, path: ByteString, layers: readonly LayerBlob[]): void {
+  for (const { name } of inode.xattrs) {
+    const namespace = namespaces.find((prefix) => name.startsWith(prefix) && name.length > prefix.length);
+    if ((namespace === undefined && !acls.has(name)) || !isEncodable(name))
+      throw unencodable(inode, path, layers, `the xattr ${printable(name)}, which debugfs can't store`);
+  }
+}
+
+function unencodable(
+  inode: Inode,
+  path: ByteString,
+  layers: readonly LayerBlob[],
+  what: string,
+): BangerError {
+  const { layer, entry } = inode.origin;
+  const digest = layers[layer]?.digest;
+  const shown = printable(path);
+  const where = `layer ${digest === undefined ? layer : shortDigest(digest)}, entry ${entry} (${shown})`;
+  return new BangerError("LAYER_UNENCODABLE", `${where}: ${what}`, {
+    op: "plan staging",
+    hint: "Build with --builder direct, which needs no debugfs.",
+    facts: { layer: digest ?? String(layer), entry: String(entry), name: shown },
+  });
+}
