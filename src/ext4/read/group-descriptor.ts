@@ -1,6 +1,6 @@
 import { crc32c, crc32cWord } from "../crc32c.ts";
 import { corrupt } from "./corrupt.ts";
-import { compat, incompat, roCompat, type Superblock } from "./superblock.ts";
+import { compat, incompat, roCompat, superblockOffset, type Superblock } from "./superblock.ts";
 
 /** `struct ext4_group_desc`: Documentation/filesystems/ext4/group_descr.rst. From 0x20 on in 64-byte ones only. */
 const field = {
@@ -31,16 +31,18 @@ export function descriptorPosition(sb: Superblock, group: number): number {
 /** Descriptors follow the superblock, or with meta_bg lie in the group that they begin with (overview.rst). */
 function descriptorBlock(sb: Superblock, index: number, perBlock: number): number {
   const inMetaGroup = (sb.incompat & incompat.metaGroups) !== 0 && index >= sb.firstMetaGroup;
-  if (!inMetaGroup) return sb.firstDataBlock + 1 + index;
+  const afterSuperblock = Math.floor(superblockOffset / sb.blockSize) + 1;
+  if (!inMetaGroup) return afterSuperblock + index;
+  // `descriptor_loc` (fs/ext4/super.c). With bigalloc, blocks of 1 KiB are counted from 0 like others.
   const group = index * perBlock;
+  if (group === 0) return afterSuperblock;
   return sb.firstDataBlock + group * sb.blocksPerGroup + (hasSuperblock(sb, group) ? 1 : 0);
 }
 
 /** `ext4_bg_has_super`: all groups, or 0, 1 and powers of 3, 5 and 7 with sparse_super. */
 function hasSuperblock(sb: Superblock, group: number): boolean {
   if (group === 0) return true;
-  // The two groups of sparse_super2 are named in the superblock, and never begin a meta group but the first.
-  if ((sb.compat & compat.sparseSuper2) !== 0) return false;
+  if ((sb.compat & compat.sparseSuper2) !== 0) return sb.backupGroups.includes(group);
   if (group <= 1 || (sb.roCompat & roCompat.sparseSuper) === 0) return true;
   return [3, 5, 7].some((base) => {
     let power = base;

@@ -1,12 +1,12 @@
 import { byteString, type ByteString } from "../../base/bytes.ts";
 import type { Xattr } from "../../layers/layer-index.ts";
-import { corrupt, type Place } from "./corrupt.ts";
+import { corrupt, unsupported, type Place } from "./corrupt.ts";
 import { parseDirectoryBlock, type DirectoryEntry } from "./directory-block.ts";
 import type { BlockSource, Extent } from "./extent.ts";
 import { fastLinkBytes, fileMap } from "./file-map.ts";
 import { descriptorPosition, parseGroupDescriptor } from "./group-descriptor.ts";
 import { ImageFile } from "./image-file.ts";
-import { parseInode, type Ext4Inode } from "./inode.ts";
+import { inodeFlags, parseInode, type Ext4Inode } from "./inode.ts";
 import { parseSuperblock, superblockBytes, superblockOffset, type Superblock } from "./superblock.ts";
 import { parseBodyXattrs, parseXattrBlock } from "./xattr.ts";
 
@@ -93,6 +93,10 @@ export class Ext4Image implements Disposable {
     const { size } = link;
     if (link.kind !== "symlink") throw corrupt(place, `it is a ${link.kind}, not a link`);
     if (size < 1 || size > maxTargetBytes) throw corrupt(place, `its target has ${size} bytes`);
+    // The kernel goes by the blocks and e2fsprogs by the size (`ext4_inode_is_fast_symlink`): they must agree.
+    if (size <= fastLinkBytes && link.xattrBlock === 0 && link.blocks !== 0) {
+      throw corrupt(place, `its target has ${size} bytes, and blocks besides`);
+    }
     const target = byteString(
       size <= fastLinkBytes ? link.blockArea.subarray(0, size) : this.read(link, 0, size),
     );
@@ -103,6 +107,7 @@ export class Ext4Image implements Disposable {
   /** All xattrs, sorted by name, as getxattr(2) would return them to the root user. */
   xattrs(inode: Ext4Inode): readonly Xattr[] {
     const place = { inode: inode.number };
+    if ((inode.flags & inodeFlags.inlineData) !== 0) throw unsupported(place, "inline_data");
     const inBody = parseBodyXattrs(inode.xattrArea, place);
     const number = inode.xattrBlock;
     if (number === 0) return sortedXattrs(inBody, place);

@@ -31,6 +31,7 @@ const field = {
   firstMetaBg: 0x104,
   blocksCountHi: 0x150,
   freeBlocksCountHi: 0x158,
+  backupGroups: 0x24c,
   checksumSeed: 0x270,
   checksum: 0x3fc,
 } as const;
@@ -87,7 +88,7 @@ export interface Superblock {
   readonly freeBlocks: number;
   readonly inodeCount: number;
   readonly freeInodes: number;
-  /** The block that holds the superblock: 1 with blocks of 1 KiB, otherwise 0. */
+  /** Where block groups are counted from: 1 with blocks of 1 KiB (but not with bigalloc), otherwise 0. */
   readonly firstDataBlock: number;
   readonly blocksPerGroup: number;
   readonly inodesPerGroup: number;
@@ -96,8 +97,10 @@ export interface Superblock {
   /** The first inode that is not reserved. */
   readonly firstInode: number;
   readonly descriptorSize: number;
-  /** Block groups from this one on have their descriptors with them, where `metaGroups` is set. */
+  /** Blocks of group descriptors from this one on lie in the groups that they describe, where `metaGroups` is set. */
   readonly firstMetaGroup: number;
+  /** With sparse_super2, the two block groups that hold a copy of the superblock. */
+  readonly backupGroups: readonly number[];
   /** `8-4-4-4-12` hex digits, as is `hashSeed`. */
   readonly uuid: string;
   readonly hashSeed: string;
@@ -157,6 +160,7 @@ export function parseSuperblock(bytes: Buffer, imageBytes: number): Superblock {
     firstInode: dynamic ? u32(field.firstInode) : 11,
     descriptorSize: wide ? u16(field.descSize) : 32,
     firstMetaGroup: u32(field.firstMetaBg),
+    backupGroups: [u32(field.backupGroups), u32(field.backupGroups + 4)],
     uuid: formatUuid(bytes, field.uuid),
     hashSeed: formatUuid(bytes, field.hashSeed),
     hashVersion: bytes.readUInt8(field.defHashVersion),

@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+import { BangerError, errnoOf } from "../base/error.ts";
+import { run, type RunResult } from "../base/exec.ts";
+import type { Limits } from "../base/limits.ts";
+
+export interface FsckOptions {
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+}
+
+export interface FsckReport {
+  /** e2fsck ended with 0: nothing to repair. */
+  readonly clean: boolean;
+  /** Lines that name a problem or propose an optimisation; the latter may come with `clean`. */
+  readonly problems: readonly string[];
+  /** All that it said. */
+  readonly output: string;
+}
+
+const op = "check file system";
+
+/**
+ * Runs `e2fsck -fn` on an image: every structure, nothing changed.
+ *
+ * @throws BangerError E2FSPROGS_MISSING, E2FSPROGS_FAILED where it could not do its work, CANCELLED.
+ */
+export async function fsck(path: string, options: FsckOptions): Promise<FsckReport> {
+  const { limits, signal } = options;
+  // e2fsprogs take what follows a question mark for options of the file's (e2fsck/unix.c, `io_options`).
+  if (path.includes("?")) {
+    throw new BangerError("OPTION_INVALID", `${path}: e2fsck can't open a file with a ? in its path`, {
+      op,
+      hint: "Use a state folder without a question mark in its name.",
+    });
+  }
+  const result = await runE2fsck(path, limits, signal);
+  const output = `${result.stdout.toString("utf8")}${result.stderr.toString("utf8")}`;
+  // e2fsck(8), "EXIT CODE": 4 is errors left uncorrected, 8 an operational error, such as no superblock.
+  if (result.exitCode === null || (result.exitCode & ~12) !== 0) {
+    const how = result.exitCode === null ? "was killed" : `ended with ${result.exitCode}`;
+    throw new BangerError("E2FSPROGS_FAILED", `e2fsck ${how}: ${output.trim().slice(-500)}`, {
+      op,
+      hint: "Run `e2fsck -fn` on the image by hand.",
+    });
+  }
+  return { clean: result.exitCode === 0, problems: parseProblems(output), output };
+}
+
+async function runE2fsck(path: string, limits: Limits, signal: AbortSignal): Promise<RunResult> {
+  const { programMs: timeoutMs, programOutputBytes: maxOutputBytes } = limits;
+  try {
+    return await run("e2fsck", ["-f", "-n", resolve(path)], { op, signal, timeoutMs, maxOutputBytes });
+  } catch (error) {
+    if (!(error instanceof BangerError) || errnoOf(error.cause) !== "ENOENT") throw error;
+    throw new BangerError("E2FSPROGS_MISSING", "e2fsck is not installed", {
+      op,
+      cause: error,
+      hint: "Install it: `apt install e2fsprogs`.",
+    });
+  }
+}
+
+/** What e2fsck says of itself: its version, its passes, and at the end how full the file system is. */
+const scaffolding = [
+  /^e2fsck \d/,
+  /^Pass \d[A-Z]?: /,
+  /: \d+\/\d+ files \([\d.]+% non-contiguous\), \d+\/\d+ blocks$/,
+];
+
+/** The lines of e2fsck's output that are about the file system's state. */
+export function parseProblems(output: string): readonly string[] {
+  return output
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !scaffolding.some((pattern) => pattern.test(line)));
+}
