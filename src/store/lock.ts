@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
-import { BangerError, asBangerError } from "../base/error.ts";
+import { BangerError, asBangerError, messageOf } from "../base/error.ts";
 import { writeAtomic } from "../base/files.ts";
 
 /** Who holds a state folder, as a second daemon tells its user. */
@@ -20,11 +20,12 @@ export interface LockHolder {
  */
 export async function lockState(stateDir: string, holder: LockHolder): Promise<AsyncDisposable> {
   const sidecar = join(stateDir, "daemon.json");
-  const connection = acquire(join(stateDir, "daemon.lock"), stateDir, sidecar);
+  const lock = lockFile(join(stateDir, "daemon.lock"));
+  if (lock === undefined) throw lockedError(stateDir, readHolder(sidecar));
   try {
     await writeAtomic(sidecar, Buffer.from(`${JSON.stringify(holder)}\n`));
   } catch (error) {
-    connection.close();
+    lock[Symbol.dispose]();
     throw asBangerError(error, "lock state folder");
   }
   let held = true;
@@ -35,26 +36,32 @@ export async function lockState(stateDir: string, holder: LockHolder): Promise<A
       try {
         await rm(sidecar, { force: true });
       } finally {
-        connection.close();
+        lock[Symbol.dispose]();
       }
     },
   };
 }
 
-function acquire(path: string, stateDir: string, sidecar: string): SQLite.Database {
+/**
+ * Locks a file of its own, made where there is none and left there: removing a lock's file lets two hold it.
+ *
+ * @returns undefined where another process, or this one, holds it.
+ * @throws BangerError STORE_FAILED where the file can't be made or locked.
+ */
+export function lockFile(path: string): Disposable | undefined {
   let connection: SQLite.Database | undefined;
   try {
     connection = new SQLite(path, { timeout: 0 });
     connection.exec("BEGIN EXCLUSIVE");
-    return connection;
+    const held = connection;
+    return { [Symbol.dispose]: () => void held.close() };
   } catch (error) {
     connection?.close();
-    if (!(error instanceof SQLite.SqliteError)) throw asBangerError(error, "lock state folder");
-    if (error.code.startsWith("SQLITE_BUSY")) throw lockedError(stateDir, readHolder(sidecar));
-    throw new BangerError("STORE_FAILED", `${path}: ${error.message} (${error.code})`, {
-      op: "lock state folder",
+    if (error instanceof SQLite.SqliteError && error.code.startsWith("SQLITE_BUSY")) return undefined;
+    throw new BangerError("STORE_FAILED", `${path} can't be locked: ${messageOf(error)}`, {
+      op: "lock",
       cause: error,
-      hint: "Check that the state folder is on a local disk, and yours to write.",
+      hint: "Check that its folder exists, is on a local disk, and is yours to write.",
     });
   }
 }

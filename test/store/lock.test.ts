@@ -56,16 +56,18 @@ describe("the state folder's lock", () => {
     await assert.rejects(lockState(stateDir, me), (error) => hasReason(error, "STATE_LOCKED"));
     child.kill("SIGKILL");
     await once(child, "exit");
-    await using _held = await lockState(stateDir, me);
+    await using held = await lockState(stateDir, me);
+    assert.ok(held);
     await assert.rejects(lockState(stateDir, me), (error) => hasReason(error, "STATE_LOCKED"));
   });
 
   test("disposing frees it, twice is once, and another folder is another lock", async () => {
     const stateDir = await mkdtemp(join(dir.path, "c-"));
     const lock = await lockState(stateDir, me);
-    await using _other = await lockState(await mkdtemp(join(dir.path, "d-")), me);
+    await using other = await lockState(await mkdtemp(join(dir.path, "d-")), me);
     await lock[Symbol.asyncDispose]();
-    await using _again = await lockState(stateDir, me);
+    await using again = await lockState(stateDir, me);
+    assert.notEqual(again, other);
     await lock[Symbol.asyncDispose]();
     await assert.rejects(
       lockState(stateDir, me),

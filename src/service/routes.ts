@@ -1,0 +1,119 @@
+import type { DescMessage, DescMethod, DescService, MessageShape } from "@bufbuild/protobuf";
+import type { Server, UntypedHandleCall } from "@grpc/grpc-js";
+import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
+import { BangerError } from "../base/error.ts";
+import { serviceDefinition, type Method } from "./definition.ts";
+import { toServiceError } from "./status.ts";
+import { signalOf, writeAll, type MessageWriter } from "./stream.ts";
+
+/** What a handler may know of the call besides the request. */
+export interface CallContext {
+  /** Aborts when there is nobody left to answer. */
+  readonly signal: AbortSignal;
+}
+
+/** A method and what answers it. */
+export interface Route {
+  readonly method: DescMethod;
+  readonly handle: UntypedHandleCall;
+}
+
+/** One route for each method of a generated service; the compiler misses none. */
+export type Routes<S extends DescService> = { readonly [K in keyof S["method"]]: Route };
+
+/** Binds an async function to a unary method. What it throws becomes the call's status. */
+export function unary<I extends DescMessage, O extends DescMessage>(
+  method: Method<"unary", I, O>,
+  answer: (request: MessageShape<I>, context: CallContext) => Promise<MessageShape<O>>,
+): Route {
+  const handle = (
+    call: ServerUnaryCall<MessageShape<I>, MessageShape<O>>,
+    callback: sendUnaryData<MessageShape<O>>,
+  ): void => {
+    const signal = signalOf(call);
+    void settle(
+      async () => callback(null, await answer(call.request, { signal })),
+      (error) => callback(toServiceError(error, method.name)),
+    );
+  };
+  return { method, handle };
+}
+
+/** Binds a generator to a server-streaming method. It is returned early when the client leaves. */
+export function serverStreaming<I extends DescMessage, O extends DescMessage>(
+  method: Method<"server_streaming", I, O>,
+  answer: (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageShape<O>>,
+): Route {
+  const handle = (call: ServerWritableStream<MessageShape<I>, MessageShape<O>>): void => {
+    const signal = signalOf(call);
+    void stream(method, call, () => answer(call.request, { signal }), signal);
+  };
+  return { method, handle };
+}
+
+/** Binds a generator to a method where both ends stream. */
+export function bidiStreaming<I extends DescMessage, O extends DescMessage>(
+  method: Method<"bidi_streaming", I, O>,
+  answer: (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageShape<O>>,
+): Route {
+  const handle = (call: ServerDuplexStream<MessageShape<I>, MessageShape<O>>): void => {
+    const signal = signalOf(call);
+    void stream(method, call, () => answer(call, { signal }), signal);
+  };
+  return { method, handle };
+}
+
+/** A method that is in the API and not in this version. Said, rather than served as if options were obeyed. */
+export function notImplemented(method: DescMethod): Route {
+  const failure = () =>
+    toServiceError(
+      new BangerError("NOT_IMPLEMENTED", `${method.name} is not available in this version of bangerd`, {
+        op: method.name,
+        hint: "See `banger daemon status` for the daemon's version.",
+      }),
+      method.name,
+    );
+  const streams = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
+  const handle: UntypedHandleCall = streams
+    ? (call: MessageWriter<unknown>) => void call.emit("error", failure())
+    : (_call: unknown, callback: sendUnaryData<unknown>) => callback(failure());
+  return { method, handle };
+}
+
+/** Adds a service to a server. */
+export function addService<S extends DescService>(server: Server, service: S, routes: Routes<S>): void {
+  const all: Readonly<Record<string, Route>> = routes;
+  const handlers = service.methods.map((method): [string, UntypedHandleCall] => {
+    const route = all[method.localName];
+    if (route?.method !== method) {
+      throw new BangerError("INTERNAL", `${method.name} has no route of its own`, { op: "serve" });
+    }
+    return [method.localName, route.handle];
+  });
+  server.addService(serviceDefinition(service), Object.fromEntries(handlers));
+}
+
+async function stream<O>(
+  method: DescMethod,
+  call: MessageWriter<O>,
+  messages: () => AsyncIterable<O>,
+  signal: AbortSignal,
+): Promise<void> {
+  await settle(
+    async () => {
+      await writeAll(call, messages(), signal);
+      call.end();
+    },
+    // `emit` sends the status; `destroy(error)` would leave the client waiting.
+    (error) => void (signal.aborted || call.emit("error", toServiceError(error, method.name))),
+  );
+}
+
+/** A handler that rejected would leave its client hanging: everything thrown ends up in `failed`. */
+async function settle(work: () => Promise<void>, failed: (error: unknown) => void): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    failed(error);
+  }
+}

@@ -1,0 +1,72 @@
+import { once } from "node:events";
+import { BangerError } from "../base/error.ts";
+
+/** The writing end of a grpc-js call, as far as it is needed here. */
+export interface MessageWriter<O> extends NodeJS.EventEmitter {
+  write(message: O): boolean;
+  end(): void;
+}
+
+/** What ends a call early. */
+interface CancellableCall {
+  on(event: "cancelled", listener: () => void): unknown;
+  readonly cancelled: boolean;
+}
+
+/**
+ * Aborts when the client has left, its deadline has passed, or the connection is gone. It aborts after a call
+ * that ended well too, because grpc-js says "cancelled" at the end of every call; by then nobody should listen.
+ */
+export function signalOf(call: CancellableCall): AbortSignal {
+  const controller = new AbortController();
+  const abort = (): void =>
+    controller.abort(
+      new BangerError("CANCELLED", "the client left, or its deadline passed", { op: "serve" }),
+    );
+  call.on("cancelled", abort);
+  if (call.cancelled) abort();
+  return controller.signal;
+}
+
+/**
+ * Writes messages for as long as the client takes them: one that does not read holds back the source, and no more
+ * than the stream's buffer of 16 messages is in memory. Ends the source early once the signal aborts, even where
+ * it is in the middle of making a message.
+ *
+ * @throws what the source throws, or the signal's reason. The caller ends the call.
+ */
+export async function writeAll<O>(
+  call: MessageWriter<O>,
+  messages: AsyncIterable<O>,
+  signal: AbortSignal,
+): Promise<void> {
+  const iterator = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const step = await orAborted(iterator.next(), signal);
+      if (step.done === true) return;
+      // After a cancel, neither `drain` nor a write's callback need ever come.
+      if (!call.write(step.value)) await once(call, "drain", { signal });
+    }
+  } finally {
+    leave(iterator);
+  }
+}
+
+/** Not awaited: a generator that is stuck would hold the call. Its error has no one left to go to. */
+function leave(iterator: AsyncIterator<unknown>): void {
+  iterator.return?.().catch(() => {});
+}
+
+/** The promise's outcome, or the signal's reason where it aborts first. Leaves no listener behind. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

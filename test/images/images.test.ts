@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { hasReason } from "../../src/base/error.ts";
+import { makeTempDir, type TempDir } from "../../src/base/files.ts";
+import { imagePaths, newImageId, parseFolderName } from "../../src/images/layout.ts";
+import { allocatedBytes, createStaging } from "../../src/images/publish.ts";
+import { recover } from "../../src/images/recover.ts";
+import { removeImage } from "../../src/images/remove.ts";
+import { openStore, type Store } from "../../src/store/store.ts";
+import { imageRecord, pullRecord } from "../store/records.ts";
+
+let dir: TempDir;
+before(async () => {
+  dir = await makeTempDir("banger-images-");
+});
+after(() => dir[Symbol.asyncDispose]());
+
+interface State extends AsyncDisposable {
+  readonly stateDir: string;
+  readonly store: Store;
+}
+
+async function newState(): Promise<State> {
+  const stateDir = await mkdtemp(join(dir.path, "s-"));
+  const store = await openStore(join(stateDir, "banger.db"));
+  return { stateDir, store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}
+
+async function publishOne(stateDir: string, store: Store): Promise<string> {
+  const record = imageRecord({ name: "" });
+  await using staging = await createStaging(stateDir, record.id);
+  await writeFile(staging.rootfsPath, Buffer.alloc(8192, 1));
+  await staging.publish(record);
+  await store.insertImage(record);
+  return record.id;
+}
+
+const names = async (stateDir: string): Promise<string[]> => (await readdir(join(stateDir, "images"))).sort();
+
+describe("layout", () => {
+  test("an id is a name of its own kind, and no two are alike", () => {
+    const ids = new Set(Array.from({ length: 1000 }, newImageId));
+    assert.equal(ids.size, 1000);
+    for (const id of ids) assert.deepEqual(parseFolderName(id), { id, kind: "image" });
+  });
+
+  test("only our own names are ours", () => {
+    const id = newImageId();
+    assert.deepEqual(parseFolderName(`${id}.staging`), { id, kind: "staging" });
+    assert.deepEqual(parseFolderName(`${id}.removing`), { id, kind: "removing" });
+    for (const name of [
+      `${id}.stagin`,
+      `${id}.staging.`,
+      `x${id}`,
+      `${id}0`,
+      id.toUpperCase(),
+      "",
+      "..",
+      `${id}\n`,
+    ]) {
+      if (name === id) continue;
+      assert.equal(parseFolderName(name), undefined, JSON.stringify(name));
+    }
+  });
+});
+
+describe("publish", () => {
+  test("the folder appears under its final name with its document, for its owner alone", async () => {
+    await using state = await newState();
+    const { stateDir } = state;
+    const record = imageRecord();
+    {
+      await using staging = await createStaging(stateDir, record.id);
+      assert.deepEqual(await names(stateDir), [`${record.id}.staging`]);
+      await writeFile(staging.rootfsPath, "rootfs", { mode: 0o600 });
+      await mkdir(join(staging.dir, "modules"));
+      await writeFile(join(staging.dir, "modules", "a.ko"), "module");
+      await staging.publish(record);
+      assert.deepEqual(await names(stateDir), [record.id]);
+    }
+    assert.deepEqual(await names(stateDir), [record.id]);
+    const paths = imagePaths(stateDir, record.id);
+    assert.equal((await stat(paths.dir)).mode & 0o777, 0o700);
+    assert.equal((await stat(paths.rootfs)).mode & 0o777, 0o644);
+    const document: unknown = JSON.parse(await readFile(paths.document, "utf8"));
+    assert.deepEqual(document, JSON.parse(JSON.stringify(record)));
+    assert.deepEqual((await readdir(paths.dir)).sort(), ["image.json", "modules", "rootfs.ext4"]);
+  });
+
+  test("what was not published is gone with its owner", async () => {
+    await using state = await newState();
+    const { stateDir } = state;
+    {
+      await using staging = await createStaging(stateDir, newImageId());
+      await writeFile(staging.rootfsPath, "half");
+    }
+    assert.deepEqual(await names(stateDir), []);
+  });
+
+  test("a publish that fails leaves nothing once its owner is gone", async () => {
+    await using state = await newState();
+    const { stateDir } = state;
+    const id = newImageId();
+    const staging = await createStaging(stateDir, id);
+    await assert.rejects(staging.publish({}), (error) => hasReason(error, "INTERNAL"));
+    await staging[Symbol.asyncDispose]();
+    assert.deepEqual(await names(stateDir), []);
+  });
+
+  test("an image whose row was refused is taken back", async () => {
+    await using state = await newState();
+    const { stateDir } = state;
+    await using staging = await createStaging(stateDir, newImageId());
+    await writeFile(staging.rootfsPath, "rootfs");
+    await staging.publish({});
+    await staging.unpublish();
+    await staging.unpublish();
+    assert.deepEqual(await names(stateDir), []);
+  });
+
+  test("an id is never used twice", async () => {
+    await using state = await newState();
+    const { stateDir } = state;
+    const id = newImageId();
+    await using first = await createStaging(stateDir, id);
+    assert.ok(first.dir.endsWith(`${id}.staging`));
+    await assert.rejects(createStaging(stateDir, id), (error) => hasReason(error, "INTERNAL"));
+  });
+
+  test("allocated is what the disk gave, not what the file seems", async () => {
+    const path = join(dir.path, "sparse");
+    await writeFile(path, "");
+    await (await import("node:fs/promises")).truncate(path, 1 << 30);
+    assert.ok(allocatedBytes(await stat(path)) < 1 << 20);
+    assert.equal(allocatedBytes({ blocks: 16 }), 8192);
+  });
+});
+
+describe("remove", () => {
+  test("row and folder go, and what they took is told", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const id = await publishOne(stateDir, store);
+    const freed = await removeImage(store, stateDir, id);
+    assert.ok(freed >= 8192);
+    assert.deepEqual(await names(stateDir), []);
+    assert.equal(await store.imageCount(), 0);
+    await assert.rejects(removeImage(store, stateDir, id), (error) => hasReason(error, "IMAGE_UNKNOWN"));
+  });
+
+  test("a row that can't be removed keeps its folder", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const id = await publishOne(stateDir, store);
+    const rows = { deleteImage: () => Promise.reject(new Error("busy")) };
+    await assert.rejects(removeImage(rows, stateDir, id));
+    assert.deepEqual(await names(stateDir), [id]);
+  });
+});
+
+describe("recover", () => {
+  test("after a clean stop there is nothing to do", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const clean = {
+      sweptFolders: [],
+      orphanFolders: [],
+      lostImages: [],
+      interruptedPulls: [],
+      unknownNames: [],
+    };
+    assert.deepEqual(await recover(store, stateDir), clean);
+    const id = await publishOne(stateDir, store);
+    assert.deepEqual(await recover(store, stateDir), clean);
+    assert.deepEqual(await names(stateDir), [id]);
+  });
+
+  // One row for each moment at which a kill can come, and for what hands other than ours may do.
+  const moments: readonly {
+    readonly name: string;
+    readonly make: (stateDir: string, store: Store, id: string) => Promise<void>;
+    readonly report: "sweptFolders" | "orphanFolders" | "lostImages";
+  }[] = [
+    {
+      name: "while building",
+      make: async (stateDir, _store, id) => {
+        await mkdir(join(stateDir, "images", `${id}.staging`, "modules"), { recursive: true });
+        await writeFile(join(stateDir, "images", `${id}.staging`, "rootfs.ext4"), "half");
+      },
+      report: "sweptFolders",
+    },
+    {
+      name: "after the rename, before the row",
+      make: async (stateDir, _store, id) => {
+        await mkdir(join(stateDir, "images", id), { recursive: true });
+        await writeFile(join(stateDir, "images", id, "rootfs.ext4"), "whole");
+      },
+      report: "orphanFolders",
+    },
+    {
+      name: "while removing, after the rename",
+      make: async (stateDir, _store, id) => {
+        await mkdir(join(stateDir, "images", `${id}.removing`), { recursive: true });
+      },
+      report: "sweptFolders",
+    },
+    {
+      name: "somebody removed the folder",
+      make: async (_stateDir, store, id) => store.insertImage(imageRecord({ id, name: "" })),
+      report: "lostImages",
+    },
+    {
+      name: "somebody removed the file system",
+      make: async (stateDir, store, id) => {
+        await store.insertImage(imageRecord({ id, name: "" }));
+        await mkdir(join(stateDir, "images", id));
+        await writeFile(join(stateDir, "images", id, "image.json"), "{}");
+      },
+      report: "lostImages",
+    },
+  ];
+
+  for (const { name, make, report } of moments) {
+    test(`${name}: the whole image stays, the other is gone, and again is the same`, async () => {
+      await using state = await newState();
+      const { stateDir, store } = state;
+      const whole = await publishOne(stateDir, store);
+      const id = newImageId();
+      await make(stateDir, store, id);
+      const found = await recover(store, stateDir);
+      assert.equal(found[report].length, 1);
+      assert.ok(found[report][0]?.startsWith(id));
+      assert.deepEqual(await names(stateDir), [whole]);
+      assert.deepEqual(await store.allImageIds(), new Set([whole]));
+      const again = await recover(store, stateDir);
+      assert.deepEqual(Object.values(again).flat(), []);
+      assert.equal((await readFile(imagePaths(stateDir, whole).rootfs)).length, 8192);
+    });
+  }
+
+  test("what is not ours is left alone and named, links are not followed", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const images = join(stateDir, "images");
+    const outside = join(stateDir, "outside");
+    await mkdir(images);
+    await mkdir(outside);
+    await writeFile(join(outside, "precious"), "");
+    await mkdir(join(images, "lost+found"));
+    await writeFile(join(images, "notes.staging"), "");
+    const link = `${newImageId()}.staging`;
+    await symlink(outside, join(images, link));
+    const within = `${newImageId()}.staging`;
+    await mkdir(join(images, within));
+    await symlink(outside, join(images, within, "link"));
+    const report = await recover(store, stateDir);
+    assert.deepEqual([...report.unknownNames].sort(), [link, "lost+found", "notes.staging"].sort());
+    assert.deepEqual(report.sweptFolders, [within]);
+    assert.deepEqual(await readdir(outside), ["precious"]);
+  });
+
+  test("an unmounted images folder is refused, and no row is lost", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    await publishOne(stateDir, store);
+    await rm(join(stateDir, "images"), { recursive: true });
+    await assert.rejects(recover(store, stateDir), (error) => hasReason(error, "STATE_UNSAFE"));
+    assert.equal(await store.imageCount(), 1);
+  });
+
+  test("interrupted pulls are failed", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const pull = pullRecord();
+    await store.insertPull(pull);
+    assert.deepEqual((await recover(store, stateDir)).interruptedPulls, [pull.id]);
+  });
+
+  test("folders that were read-only are removed all the same", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const folder = join(stateDir, "images", `${newImageId()}.staging`);
+    await mkdir(join(folder, "modules"), { recursive: true });
+    await writeFile(join(folder, "modules", "a.ko"), "");
+    await chmod(join(folder, "modules"), 0o700);
+    await chmod(join(folder, "modules", "a.ko"), 0o400);
+    await recover(store, stateDir);
+    assert.deepEqual(await names(stateDir), []);
+  });
+});
