@@ -32,7 +32,7 @@ export function cleanPath(raw: ByteString, bounds: { nameBytes: number; pathByte
   }
   if (path.length > bounds.nameBytes) {
     if (path.length > bounds.pathBytes) return faulty("path-too-long");
-    if (splitPath(path).some((part) => part.length > bounds.nameBytes)) return faulty("name-too-long");
+    if (longestName(path) > bounds.nameBytes) return faulty("name-too-long");
   }
   return { path, fault: undefined };
 }
@@ -49,6 +49,17 @@ function trimmed(raw: ByteString): ByteString {
   else if (raw.charCodeAt(0) === slash) start = 1;
   if (end > start && raw.charCodeAt(end - 1) === slash) end--;
   return start === 0 && end === raw.length ? raw : sliceBytes(raw, start, end);
+}
+
+function longestName(path: ByteString): number {
+  let longest = 0;
+  for (let start = 0; start <= path.length;) {
+    const slashAt = path.indexOf("/", start);
+    const end = slashAt < 0 ? path.length : slashAt;
+    longest = Math.max(longest, end - start);
+    start = end + 1;
+  }
+  return longest;
 }
 
 function reduce(path: ByteString): CleanPath | undefined {

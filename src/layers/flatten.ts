@@ -1,4 +1,4 @@
-import { printable, type ByteString } from "../base/bytes.ts";
+import { joinBytes, printable, type ByteString } from "../base/bytes.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Sliced } from "../base/slices.ts";
 import { cleanPath, lastName, parentPath, type CleanPath, type PathFault } from "./entry-path.ts";
@@ -88,7 +88,7 @@ class Merge {
   constructor(layers: readonly LayerIndex[], limits: Limits) {
     this.#layers = layers;
     this.#limits = limits;
-    this.#tree = new MergeTree(limits, (path, replaced, site) => this.#madeParent(path, replaced, site));
+    this.#tree = new MergeTree(limits, (names, replaced, site) => this.#madeParent(names, replaced, site));
   }
 
   *mergeLayer(layer: LayerIndex, layerNumber: number): Sliced<undefined> {
@@ -219,7 +219,10 @@ class Merge {
     describe(directory, site.entry, originOf(site));
   }
 
-  #madeParent(path: CleanPath, replaced: boolean, site: EntrySite): void {
+  #madeParent(names: readonly ByteString[], replaced: boolean, site: EntrySite): void {
+    const clamped = clampTime(site.entry.mtime) !== site.entry.mtime;
+    if (!clamped && !replaced) return;
+    const path = joinBytes(names, "/");
     this.#noteClamped(path, site);
     if (!replaced) return;
     const detail = `Replaced by a directory, because "${printable(site.entry.path)}" lies below it.`;

@@ -21,8 +21,11 @@ export interface Parent {
   readonly links: number;
 }
 
-/** Told of each directory that is made for want of an entry, and whether something else had to go for it. */
-export type OnMade = (path: CleanPath, replaced: boolean, site: EntrySite) => void;
+/**
+ * Told of each directory that is made for want of an entry: its names from the root, to be read at once, and whether
+ * something else had to go for it.
+ */
+export type OnMade = (names: readonly ByteString[], replaced: boolean, site: EntrySite) => void;
 
 /**
  * The tree that layers are merged into: finds the directories that entries go into, makes those that are missing,
@@ -82,12 +85,7 @@ export class MergeTree {
 
   /** Puts an inode under a free name. */
   add(parent: Parent, name: ByteString, inode: MutableInode, site: EntrySite): void {
-    const { nameBytes, pathBytes, entries } = this.#limits;
-    if (name.length > nameBytes) refuse("name-too-long", site);
-    if (joinedLength(parent.path, name) > pathBytes) refuse("path-too-long", site);
-    if (isWhiteoutName(name)) refuse("whiteout-in-path", site);
-    if (++this.#inodesMade > entries) refuse("too-many-entries", site);
-    parent.directory.children.set(name, inode);
+    this.#put(parent.directory, parent.path.length, name, inode, site);
   }
 
   /** To be called by whoever takes directories or symlinks out of the tree. */
@@ -111,21 +109,40 @@ export class MergeTree {
   }
 
   #makeAll(wanted: CleanPath, site: EntrySite): Parent {
-    const end = this.walk(wanted, site);
-    let parent: Parent = { directory: end.directory, path: joinBytes(end.names, "/"), links: end.links };
-    for (const name of end.missing) {
-      const path = joinPath(parent.path, name);
-      const replaced = parent.directory.children.delete(name);
+    const { directory: start, names: found, missing, links } = this.walk(wanted, site);
+    let directory = start;
+    const names = [...found];
+    let length = joinBytes(names, "/").length;
+    for (const name of missing) {
+      const replaced = directory.children.delete(name);
       const origin = { layer: site.layerNumber, entry: site.entry.number };
-      const directory = madeDirectory(origin, clampTime(site.entry.mtime));
-      this.add(parent, name, directory, site);
-      this.#onMade(path, replaced, site);
-      parent = { directory, path, links: end.links };
+      const made = madeDirectory(origin, clampTime(site.entry.mtime));
+      this.#put(directory, length, name, made, site);
+      names.push(name);
+      length = joinedLength(length, name);
+      this.#onMade(names, replaced, site);
+      directory = made;
     }
-    return parent;
+    return { directory, path: joinBytes(names, "/"), links };
+  }
+
+  #put(
+    directory: MutableDirectory,
+    pathLength: number,
+    name: ByteString,
+    inode: MutableInode,
+    site: EntrySite,
+  ): void {
+    const { nameBytes, pathBytes, entries } = this.#limits;
+    if (name.length > nameBytes) refuse("name-too-long", site);
+    if (joinedLength(pathLength, name) > pathBytes) refuse("path-too-long", site);
+    if (isWhiteoutName(name)) refuse("whiteout-in-path", site);
+    if (++this.#inodesMade > entries) refuse("too-many-entries", site);
+    directory.children.set(name, inode);
   }
 }
 
-function joinedLength(path: CleanPath, name: ByteString): number {
-  return path.length === 0 ? name.length : path.length + 1 + name.length;
+/** Length of a path that is `name` below one of that length. */
+function joinedLength(length: number, name: ByteString): number {
+  return length === 0 ? name.length : length + 1 + name.length;
 }
