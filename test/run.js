@@ -6,5 +6,3 @@ if (Number(process.versions.node.split(".")[0]) < 26) {
   process.exit(1);
 }
 await import("./system/suite.ts");
-
-export {};
