@@ -87,7 +87,7 @@ class PullJobs implements Pulls {
   }
 
   async resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull> {
-    await using source = await openSource(request.reference, { limits: this.#deps.limits });
+    await using source = openSource(request.reference, { limits: this.#deps.limits });
     const pull = { request, clock: new StageClock(), signal, emit: () => {} };
     const { image, name, bytesToFetch, existing } = await planPull(this.#deps, pull, source);
     const compressed = image.manifest.layers.reduce((sum, { size }) => sum + size, 0);

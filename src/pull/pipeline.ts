@@ -53,7 +53,7 @@ export interface PullContext {
  * @returns undefined where `claim` found another pull doing the same.
  */
 export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<ImageRecord | undefined> {
-  await using source = await openSource(pull.request.reference, { limits: deps.limits });
+  await using source = openSource(pull.request.reference, { limits: deps.limits });
   const plan = await planPull(deps, pull, source);
   if (!pull.claim(plan)) return undefined;
   pull.emit("resolve", resolvedEvent(plan));
