@@ -1,0 +1,124 @@
+import { lstatSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Digest } from "../base/digest.ts";
+import { asBangerError, hasReason } from "../base/error.ts";
+import { makeDir } from "../base/files.ts";
+import { defaultLimits, type Limits } from "../base/limits.ts";
+import { systemClock, type Clock } from "../base/retry.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { RetryNotice } from "../oci/image-source.ts";
+import { BlobWriter } from "./blob-writer.ts";
+import { download, type OpenBlob, type Waiter } from "./download.ts";
+import { IngestFile } from "./ingest-file.ts";
+import { cacheFolders, digestPath, type CacheFolders } from "./layout.ts";
+import { SingleFlight, type Crew } from "./single-flight.ts";
+
+export interface FetchOptions {
+  readonly signal: AbortSignal;
+  /** Bytes that are here, of `descriptor.size`; goes back where a download starts again. */
+  readonly onProgress?: (doneBytes: number) => void;
+  readonly onRetry?: (notice: RetryNotice) => void;
+}
+
+export interface FetchedBlob {
+  /** The caller reads it and never writes. */
+  readonly path: string;
+  /** It was here already; nothing was opened. */
+  readonly cached: boolean;
+  /** Host or folder it came from, `cache` where it was here. */
+  readonly from: string;
+}
+
+export interface BlobCacheOptions {
+  readonly limits?: Limits;
+  readonly clock?: Clock;
+}
+
+/**
+ * Verified blobs on disk, by digest. Nothing is ever visible under a digest but the whole blob that hashes to it:
+ * bytes are hashed on their way into an ingest file, which becomes the blob by a rename once it is durable.
+ */
+export class BlobCache {
+  readonly #folders: CacheFolders;
+  readonly #limits: Limits;
+  readonly #clock: Clock;
+  readonly #flights = new SingleFlight<string, Waiter, FetchedBlob>();
+
+  private constructor(
+    folders: CacheFolders,
+    { limits = defaultLimits, clock = systemClock }: BlobCacheOptions,
+  ) {
+    this.#folders = folders;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Opens `<cacheDir>/oci`, which is made where it is not there. Several processes may share it. */
+  static async open(cacheDir: string, options: BlobCacheOptions = {}): Promise<BlobCache> {
+    const folders = cacheFolders(cacheDir);
+    try {
+      for (const folder of Object.values(folders)) await makeDir(folder);
+    } catch (error) {
+      throw asBangerError(error, "open cache");
+    }
+    return new BlobCache(folders, options);
+  }
+
+  get folders(): CacheFolders {
+    return this.#folders;
+  }
+
+  /** Where a blob is, or would be. */
+  pathOf(digest: Digest): string {
+    return digestPath(this.#folders.blobs, digest);
+  }
+
+  /** Whether the blob is here. One of the wrong size is not trusted, and `fetch` replaces it. */
+  has({ digest, size }: Pick<Descriptor, "digest" | "size">): boolean {
+    const found = lstatSync(this.pathOf(digest), { throwIfNoEntry: false });
+    return found !== undefined && found.isFile() && found.size === size;
+  }
+
+  /**
+   * Makes sure that the blob is here, whole and verified. `open` is called for its bytes, again with the offset
+   * reached where a body breaks off with REGISTRY_UNAVAILABLE. Callers that want the same blob at the same time
+   * share one download; it goes on until the last of them cancels.
+   *
+   * Idempotent. A cancelled or broken download keeps its bytes for the next one; nothing stays open.
+   *
+   * @throws BangerError DIGEST_MISMATCH, SIZE_MISMATCH, DISK_FULL (all of which leave nothing behind), CANCELLED, or
+   *   what `open` throws
+   */
+  async fetch(descriptor: Descriptor, open: OpenBlob, options: FetchOptions): Promise<FetchedBlob> {
+    const { signal, onProgress = () => {}, onRetry = () => {} } = options;
+    const waiter: Waiter = { open, onProgress, onRetry };
+    try {
+      // Descriptors that disagree on the size are not one download: at most one of them is right.
+      const key = `${descriptor.digest} ${descriptor.size}`;
+      return await this.#flights.join(key, waiter, signal, (crew, flightSignal) =>
+        this.#ingest(descriptor, crew, flightSignal),
+      );
+    } catch (error) {
+      throw asBangerError(error, "fetch blob");
+    }
+  }
+
+  async #ingest(descriptor: Descriptor, crew: Crew<Waiter>, signal: AbortSignal): Promise<FetchedBlob> {
+    const path = this.pathOf(descriptor.digest);
+    if (this.has(descriptor)) return { path, cached: true, from: "cache" };
+    await makeDir(dirname(path));
+    await using file = await IngestFile.claim(this.#folders.ingest, descriptor.digest);
+    try {
+      const writer = await BlobWriter.resume(file.handle, descriptor, signal);
+      const limits = this.#limits;
+      const from = await download({ descriptor, writer, crew, signal, limits, clock: this.#clock });
+      await file.publish(path);
+      return { path, cached: false, from };
+    } catch (error) {
+      const failure = asBangerError(error, "fetch blob");
+      // Wrong bytes are worth nothing; on a full disk the room is worth more than the part.
+      if (hasReason(failure, "DIGEST_MISMATCH", "SIZE_MISMATCH", "DISK_FULL")) await file.discard();
+      throw failure;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { BangerError, errnoOf, messageOf } from "../base/error.ts";
+
+/**
+ * A failure that another try may mend: REGISTRY_UNAVAILABLE or RATE_LIMITED. Outside of this folder it is a
+ * BangerError like any other.
+ */
+export class TransientError extends BangerError {}
+
+/** The statuses that mean "not now": containerd and oras-go retry the same. */
+export function isTransientStatus(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status <= 504 && status !== 501);
+}
+
+/**
+ * System and undici codes that a network has in passing. A refused connection and an unknown name are not among
+ * them: they are how a wrong host or port looks, and waiting for those is no help.
+ */
+const transientCodes: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EAI_AGAIN",
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "UND_ERR_SOCKET",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+]);
+
+/** Makes what undici threw before a response was there an error of ours. */
+export function connectionError(error: unknown, host: string, op: string): BangerError {
+  if (error instanceof BangerError) return error;
+  const code = errnoOf(error) ?? "";
+  const details = { op, cause: error };
+  if (transientCodes.has(code)) {
+    return new TransientError("REGISTRY_UNAVAILABLE", `the connection to ${host} failed (${code})`, details);
+  }
+  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
+    return new BangerError(
+      "REGISTRY_PROTOCOL",
+      `${host} does not speak HTTP as it should (${code})`,
+      details,
+    );
+  }
+  if (/CERT|SIGNED|SSL|TLS/.test(code)) {
+    return new BangerError("REGISTRY_UNAVAILABLE", `no secure connection to ${host}: ${messageOf(error)}`, {
+      ...details,
+      hint: "Check the registry's certificate; plain HTTP is used for registries on this machine only.",
+    });
+  }
+  const why = code === "" ? messageOf(error) : code;
+  return new BangerError("REGISTRY_UNAVAILABLE", `${host} can't be reached (${why})`, {
+    ...details,
+    hint: "Check the registry's name and port, and this machine's network.",
+  });
+}
+
+/** Milliseconds that a Retry-After asks for, in seconds or as a date (RFC 9110, 10.2.3); undefined for nonsense. */
+export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
+  const text = value?.trim() ?? "";
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  // Only HTTP-date's form: Date.parse alone would take "-1" or "2" for dates.
+  const at = /^[A-Za-z]{3,9}, .* GMT$/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
