@@ -1,0 +1,81 @@
+import { isAbsolute, join, resolve } from "node:path";
+
+/** Where a daemon keeps its things and answers; all absolute. */
+export interface DaemonPaths {
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  readonly socketPath: string;
+  readonly configPath: string;
+  /** Somebody asked for that config, so that it must be there. */
+  readonly configNamed: boolean;
+  /** Somebody asked for that socket, so that no other will do. */
+  readonly socketNamed: boolean;
+}
+
+/** What the command line says of it. */
+export interface PathFlags {
+  readonly stateDir?: string | undefined;
+  readonly cacheDir?: string | undefined;
+  readonly socket?: string | undefined;
+  readonly config?: string | undefined;
+  /** The paths of a system's install, which are root's. */
+  readonly system?: boolean | undefined;
+}
+
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  /** What relative paths are relative to. */
+  readonly folder: string;
+}
+
+/**
+ * Flags beat the environment, which beats the defaults. Pure: nothing is looked up on a disk or made. An empty
+ * variable counts as unset, and so does a relative one of XDG's (Base Directory Specification, "Basics").
+ */
+export function resolvePaths(flags: PathFlags, { env, home, folder }: Surroundings): DaemonPaths {
+  const named = (flag: string | undefined, variable: string): string | undefined => {
+    const text = flag ?? (env[variable] === "" ? undefined : env[variable]);
+    return text === undefined ? undefined : resolve(folder, text);
+  };
+  const defaults = flags.system === true ? systemDefaults : userDefaults(env, home);
+  const stateDir = named(flags.stateDir, "BANGER_STATE_DIR") ?? defaults.stateDir;
+  const socket = named(flags.socket, "BANGER_SOCKET");
+  const config = named(flags.config, "BANGER_CONFIG");
+  return {
+    stateDir,
+    cacheDir: named(flags.cacheDir, "BANGER_CACHE_DIR") ?? defaults.cacheDir,
+    socketPath: socket ?? join(defaults.runtimeDir ?? stateDir, "bangerd.sock"),
+    configPath: config ?? defaults.configPath,
+    configNamed: config !== undefined,
+    socketNamed: socket !== undefined,
+  };
+}
+
+interface Defaults {
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  readonly configPath: string;
+  /** Undefined where the system gives the user none. */
+  readonly runtimeDir: string | undefined;
+}
+
+const systemDefaults: Defaults = {
+  stateDir: "/var/lib/banger",
+  cacheDir: "/var/cache/banger",
+  configPath: "/etc/banger/config.toml",
+  runtimeDir: "/run/banger",
+};
+
+function userDefaults(env: Surroundings["env"], home: string): Defaults {
+  const xdg = (variable: string): string | undefined => {
+    const value = env[variable];
+    return value !== undefined && isAbsolute(value) ? join(value, "banger") : undefined;
+  };
+  return {
+    stateDir: xdg("XDG_STATE_HOME") ?? join(home, ".local", "state", "banger"),
+    cacheDir: xdg("XDG_CACHE_HOME") ?? join(home, ".cache", "banger"),
+    configPath: join(xdg("XDG_CONFIG_HOME") ?? join(home, ".config", "banger"), "config.toml"),
+    runtimeDir: xdg("XDG_RUNTIME_DIR"),
+  };
+}
