@@ -1,6 +1,7 @@
 import { BangerError } from "../base/error.ts";
 import type { Sliced } from "../base/slices.ts";
 import type { DirectoryInode, Inode, RootTree } from "../layers/root-tree.ts";
+import { everyInode } from "../layers/tree-walk.ts";
 
 /** One size for all: the kernel maps pages to blocks most cheaply at its page size, and every image has few tiny files. */
 export const blockBytes = 4096;
@@ -35,17 +36,9 @@ export interface Geometry {
 
 /** Adds up what the tree needs. */
 export function* spaceNeeds(tree: RootTree): Sliced<SpaceNeeds> {
-  const hardLinked = new Set<Inode>();
-  const pending: Inode[] = [tree.root];
   let blocks = 0;
   let inodes = 0;
-  for (let inode = pending.pop(); inode !== undefined; inode = pending.pop()) {
-    if (inode.kind === "directory") {
-      for (const child of inode.children.values()) pending.push(child);
-    } else if (inode.linkCount > 1) {
-      if (hardLinked.has(inode)) continue;
-      hardLinked.add(inode);
-    }
+  for (const { inode } of everyInode(tree.root)) {
     inodes += 1;
     blocks += inodeBlocks(inode);
     if (inodes % 1024 === 0) yield;

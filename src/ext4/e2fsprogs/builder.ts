@@ -6,7 +6,8 @@ import { makeTempDir, removeTree } from "../../base/files.ts";
 import { defaultLimits } from "../../base/limits.ts";
 import { runInSlices } from "../../base/slices.ts";
 import { WorkerPool, workerFile } from "../../base/workers.ts";
-import type { Inode, RootTree } from "../../layers/root-tree.ts";
+import type { RootTree } from "../../layers/root-tree.ts";
+import { everyInode } from "../../layers/tree-walk.ts";
 import type { BuildInput, BuiltFacts, OwnershipFacts, RootfsBuild, RootfsBuilder } from "../builder.ts";
 import { chooseGeometry, spaceNeeds } from "../geometry.ts";
 import { makeFileSystem } from "./mkfs.ts";
@@ -31,6 +32,7 @@ export const e2fsprogsBuilder: RootfsBuilder = {
 
 async function build(input: BuildInput): Promise<RootfsBuild> {
   const { tree, layers, signal } = input;
+  checkTarget(input.target);
   const plan = await runInSlices(planStaging(tree, layers), signal);
   const geometry = chooseGeometry(await runInSlices(spaceNeeds(tree), signal), input);
   const program: ProgramContext = { limits: input.limits, signal, now: newestSecond(plan) };
@@ -47,6 +49,15 @@ async function build(input: BuildInput): Promise<RootfsBuild> {
   resources.defer(() => removal);
   const built = { sizeBytes: geometry.sizeBytes, contentBytes: tree.contentBytes };
   return new E2fsprogsBuild(built, { input, program, tempDir: temp.path }, resources.move());
+}
+
+/** e2fsprogs take what follows a question mark for options of the file's (lib/ext2fs/openfs.c, `io_options`). */
+function checkTarget(target: string): void {
+  if (!target.includes("?")) return;
+  throw new BangerError("OPTION_INVALID", `${target}: e2fsprogs can't open a file with a ? in its path`, {
+    op: "build ext4",
+    hint: "Use a state folder without a question mark in its name.",
+  });
 }
 
 async function stage(plan: StagingPlan, root: string, input: BuildInput): Promise<void> {
@@ -96,16 +107,9 @@ class E2fsprogsBuild implements RootfsBuild {
 }
 
 function counted(tree: RootTree): { readonly devices: number; readonly xattrs: number } {
-  const seen = new Set<Inode>();
-  const pending: Inode[] = [tree.root];
   let devices = 0;
   let xattrs = 0;
-  for (let inode = pending.pop(); inode !== undefined; inode = pending.pop()) {
-    if (inode.kind === "directory") for (const child of inode.children.values()) pending.push(child);
-    else if (inode.linkCount > 1) {
-      if (seen.has(inode)) continue;
-      seen.add(inode);
-    }
+  for (const { inode } of everyInode(tree.root)) {
     if (inode.kind === "character" || inode.kind === "block") devices += 1;
     xattrs += inode.xattrs.length;
   }

@@ -18,7 +18,7 @@ const maxLineBytes = 8190;
 const lineBreaking = /[\u0000\n\r]/u;
 
 /** Whether a name can stand in a script at all. */
-export function isEncodable(name: ByteString): boolean {
+export function isEncodable(name: string): boolean {
   return !lineBreaking.test(name);
 }
 

@@ -1,9 +1,10 @@
-import { joinBytes, printable, type ByteString } from "../../base/bytes.ts";
+import { printable, type ByteString } from "../../base/bytes.ts";
 import { shortDigest } from "../../base/digest.ts";
 import { BangerError } from "../../base/error.ts";
 import type { Sliced } from "../../base/slices.ts";
 import type { Segment, Timestamp } from "../../layers/layer-index.ts";
 import type { DirectoryInode, FileInode, Inode, LayerBlob, RootTree } from "../../layers/root-tree.ts";
+import { everyName } from "../../layers/tree-walk.ts";
 import { isEncodable } from "./script.ts";
 
 /** Paths are relative to the staging folder; the root is the empty one. */
@@ -55,8 +56,6 @@ interface Draft {
   readonly firstNames: Map<Inode, ByteString>;
 }
 
-const empty = joinBytes([]);
-
 /**
  * Lays the staging folder out. Devices, FIFOs and further names of symlinks are left out: an ordinary user can't
  * make the first, and mke2fs (1.47.0) copies each name of a symlink to an inode of its own. debugfs makes them
@@ -75,33 +74,19 @@ export function* planStaging(tree: RootTree, layers: readonly LayerBlob[]): Slic
     firstNames: new Map(),
   };
   checkLostAndFound(tree.root, layers);
-  checkXattrNames(tree.root, empty, layers);
-  const pending: { directory: DirectoryInode; path: ByteString }[] = [{ directory: tree.root, path: empty }];
   let names = 0;
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { directory, path } = next;
-    draft.directories.push({ path, mode: stagedMode(directory), seconds: stagedSeconds(directory.mtime) });
-    // By name, so that which name of an inode comes first does not depend on how the tree was put together.
-    for (const name of [...directory.children.keys()].sort()) {
-      const inode = directory.children.get(name);
-      if (inode === undefined) continue;
-      const childPath = path === "" ? name : joinBytes([path, name], "/");
-      checkXattrNames(inode, childPath, layers);
-      if (inode.kind === "directory") pending.push({ directory: inode, path: childPath });
-      else planName(inode, name, childPath, draft);
-      if (++names % 1024 === 0) yield;
-    }
+  for (const { path, inode } of everyName(tree.root)) {
+    checkXattrNames(inode, path, layers);
+    if (inode.kind === "directory") {
+      draft.directories.push({ path, mode: stagedMode(inode), seconds: stagedSeconds(inode.mtime) });
+    } else planName(inode, path, draft);
+    if (++names % 1024 === 0) yield;
   }
   for (const files of draft.layerFiles.values()) files.sort((a, b) => a.offset - b.offset);
   return draft;
 }
 
-function planName(
-  inode: Exclude<Inode, DirectoryInode>,
-  name: ByteString,
-  path: ByteString,
-  draft: Draft,
-): void {
+function planName(inode: Exclude<Inode, DirectoryInode>, path: ByteString, draft: Draft): void {
   const existing = inode.linkCount > 1 ? draft.firstNames.get(inode) : undefined;
   if (inode.linkCount > 1 && existing === undefined) draft.firstNames.set(inode, path);
   if (inode.kind === "file") {
@@ -109,7 +94,7 @@ function planName(
     else draft.links.push({ path, existing });
   } else if (inode.kind === "symlink" && existing === undefined) {
     draft.symlinks.push({ path, target: inode.target, seconds: stagedSeconds(inode.mtime) });
-  } else if (!isEncodable(name)) {
+  } else if (!isEncodable(path.slice(path.lastIndexOf("/") + 1))) {
     throw unencodable(inode, path, draft.layers, `a ${inode.kind} whose name has a line break or a NUL`);
   }
 }
