@@ -4,7 +4,14 @@ import { digestOf } from "../../src/base/digest.ts";
 import { defaultLimits, type Limits } from "../../src/base/limits.ts";
 import { runThrough } from "../../src/base/slices.ts";
 import { flatten } from "../../src/layers/flatten.ts";
-import type { EntryLoss, LayerEntry, LayerIndex, Timestamp, Xattr } from "../../src/layers/layer-index.ts";
+import type {
+  EntryLoss,
+  LayerEntry,
+  LayerIndex,
+  Segment,
+  Timestamp,
+  Xattr,
+} from "../../src/layers/layer-index.ts";
 import type { Inode, RootTree } from "../../src/layers/root-tree.ts";
 import { everyName } from "../../src/layers/tree-walk.ts";
 
@@ -55,6 +62,13 @@ export function file(path: string, content = "", meta: Meta = {}): Part {
     segments: undefined,
     sha256: createHash("sha256").update(content).digest(),
   };
+}
+
+/** A file of that size of which only the segments are stored. */
+export function sparse(path: string, size: number, segments: readonly Segment[], meta: Meta = {}): Part {
+  const storedBytes = segments.reduce((sum, { length }) => sum + length, 0);
+  const sha256 = createHash("sha256").update(Buffer.alloc(storedBytes)).digest();
+  return { ...common(path, meta, 0o644), kind: "file", size, offset: 0, storedBytes, segments, sha256 };
 }
 
 export function dir(path: string, meta: Meta = {}): Part {
