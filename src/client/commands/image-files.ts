@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import { ImageService } from "../../../gen/banger/image/v1/image_service_pb.ts";
+import { allPages, pageSize } from "../pages.ts";
+import { fileJson, fileTable } from "../render/file-text.ts";
+import { pretty } from "../render/json.ts";
+import type { RunSession } from "../session.ts";
+import { printLines, writeAll } from "../terminal.ts";
+import { jsonOption } from "./options.ts";
+
+/** Reading inside of an image, with no mount. */
+export function addImageFiles(image: Command, run: RunSession): void {
+  image
+    .command("files")
+    .argument("<image>")
+    .argument("[path]", "a folder inside the image", "/")
+    .description("list a folder of an image")
+    .addOption(jsonOption())
+    .action((name: string, path: string, flags: { json?: boolean }) =>
+      run(async ({ rpc, signal, terminal }) => {
+        const pages = await allPages((pageToken) =>
+          rpc.unary(ImageService.method.listFiles, { image: name, path, pageSize, pageToken }, signal),
+        );
+        const files = pages.flatMap((page) => page.files);
+        const json = (): string => pretty({ files: files.map(fileJson) });
+        printLines(terminal.stdout, flags.json === true ? [json()] : fileTable(files));
+        return undefined;
+      }),
+    );
+  image
+    .command("cat")
+    .argument("<image>")
+    .argument("<path>", "a file inside the image")
+    .description("print a file of an image")
+    .action((name: string, path: string) =>
+      run(async ({ rpc, signal, terminal }) => {
+        const chunks = rpc.stream(ImageService.method.readFile, { image: name, path }, signal);
+        for await (const { chunk } of chunks) await writeAll(terminal.stdout, chunk, signal);
+        return undefined;
+      }),
+    );
+}

@@ -1,0 +1,158 @@
+import { Option, type Command } from "commander";
+import { ImageSchema } from "../../../gen/banger/image/v1/image_pb.ts";
+import {
+  ImageOrder,
+  ImageService,
+  VerifyImageResponseSchema,
+} from "../../../gen/banger/image/v1/image_service_pb.ts";
+import { VerifyDepth } from "../../../gen/banger/image/v1/pull_pb.ts";
+import { asBangerError } from "../../base/error.ts";
+import { exitCodeOf, exitCodes, type ExitCode } from "../exit-code.ts";
+import { allPages, pageSize } from "../pages.ts";
+import { errorLines } from "../render/error.ts";
+import { imageTable, imageText } from "../render/image-text.ts";
+import { messageJson, pretty } from "../render/json.ts";
+import { formatBytes } from "../render/units.ts";
+import { verifyText } from "../render/verify-text.ts";
+import type { RunSession, Session } from "../session.ts";
+import { printLines, stderrColour } from "../terminal.ts";
+import { addImageFiles } from "./image-files.ts";
+import { addImagePull, addImageResolve } from "./image-pull.ts";
+import { jsonOption } from "./options.ts";
+
+interface JsonFlag {
+  readonly json?: boolean;
+}
+
+interface ListFlags extends JsonFlag {
+  readonly all?: boolean;
+  readonly prefix?: string;
+  readonly repository?: string;
+  readonly sort: "name" | "newest" | "largest";
+}
+
+const orders: Readonly<Record<ListFlags["sort"], ImageOrder>> = {
+  name: ImageOrder.NAME,
+  newest: ImageOrder.NEWEST_FIRST,
+  largest: ImageOrder.LARGEST_FIRST,
+};
+
+export function addImageCommands(program: Command, run: RunSession, folder: string): void {
+  const image = program.command("image").description("pull images, and look after them");
+  addImagePull(image, run, folder);
+  image
+    .command("ls")
+    .description("list images")
+    .option("-a, --all", "those whose name a newer image took over as well")
+    .option("--prefix <text>", "only names that begin so")
+    .option("--repository <repository>", "only images of it")
+    .addOption(new Option("--sort <by>", "order").choices(["name", "newest", "largest"]).default("name"))
+    .addOption(jsonOption())
+    .action((flags: ListFlags) => run((session) => listImages(flags, session)));
+  image
+    .command("inspect")
+    .argument("<image>", "name, id, or a unique beginning of an id")
+    .description("tell all that is known of an image")
+    .addOption(jsonOption())
+    .action((name: string, flags: JsonFlag) => run((session) => inspectImage(name, flags, session)));
+  image
+    .command("rename")
+    .argument("<image>")
+    .argument("<name>")
+    .description("give an image another name")
+    .action((name: string, newName: string) => run((session) => renameImage(name, newName, session)));
+  image
+    .command("rm")
+    .argument("<image...>")
+    .description("delete images")
+    .action((names: readonly string[]) => run((session) => removeImages(names, session)));
+  image
+    .command("verify")
+    .argument("<image>")
+    .description("read an image back, and compare it with what its layers say")
+    .option("--full", "the contents of all files as well")
+    .addOption(jsonOption())
+    .action((name: string, flags: JsonFlag & { full?: boolean }) =>
+      run((session) => verifyImage(name, flags, session)),
+    );
+  addImageResolve(image, run, folder);
+  addImageFiles(image, run);
+}
+
+async function listImages(flags: ListFlags, { rpc, signal, terminal }: Session): Promise<undefined> {
+  const pages = await allPages((pageToken) =>
+    rpc.unary(
+      ImageService.method.listImages,
+      {
+        pageSize,
+        pageToken,
+        namePrefix: flags.prefix ?? "",
+        repository: flags.repository ?? "",
+        order: orders[flags.sort],
+        includeNameless: flags.all ?? false,
+      },
+      signal,
+    ),
+  );
+  const images = pages.flatMap((page) => page.images);
+  const json = (): string => pretty({ images: images.map((image) => messageJson(ImageSchema, image)) });
+  printLines(terminal.stdout, flags.json === true ? [json()] : imageTable(images, Date.now()));
+  return undefined;
+}
+
+async function inspectImage(
+  name: string,
+  flags: JsonFlag,
+  { rpc, signal, terminal }: Session,
+): Promise<ExitCode | undefined> {
+  const { image } = await rpc.unary(ImageService.method.getImage, { image: name }, signal);
+  if (image === undefined) return exitCodes.notFound;
+  printLines(
+    terminal.stdout,
+    flags.json === true ? [pretty(messageJson(ImageSchema, image))] : imageText(image),
+  );
+  return undefined;
+}
+
+async function renameImage(
+  name: string,
+  newName: string,
+  { rpc, signal, terminal }: Session,
+): Promise<undefined> {
+  const { image } = await rpc.unary(ImageService.method.renameImage, { image: name, newName }, signal);
+  printLines(terminal.stderr, [`${image?.id ?? name} is now ${image?.name ?? newName}`]);
+  return undefined;
+}
+
+/** Deletes as many as can be; the exit code is that of the first that can't. */
+async function removeImages(
+  names: readonly string[],
+  { rpc, signal, terminal }: Session,
+): Promise<ExitCode | undefined> {
+  let exitCode: ExitCode | undefined;
+  for (const name of names) {
+    try {
+      const answer = await rpc.unary(ImageService.method.deleteImage, { image: name }, signal);
+      printLines(terminal.stdout, [answer.id]);
+      printLines(terminal.stderr, [`${name} is deleted: ${formatBytes(answer.freedBytes)} freed`]);
+    } catch (error) {
+      const failure = asBangerError(error, "delete image");
+      if (signal.aborted || names.length === 1) throw failure;
+      printLines(terminal.stderr, errorLines(failure, stderrColour(terminal)));
+      exitCode ??= exitCodeOf(failure);
+    }
+  }
+  return exitCode;
+}
+
+async function verifyImage(
+  name: string,
+  flags: JsonFlag & { full?: boolean },
+  { rpc, signal, terminal }: Session,
+): Promise<ExitCode | undefined> {
+  const depth = flags.full === true ? VerifyDepth.FULL : VerifyDepth.METADATA;
+  const answer = await rpc.unary(ImageService.method.verifyImage, { image: name, depth }, signal);
+  const json = (): string => pretty(messageJson(VerifyImageResponseSchema, answer));
+  printLines(terminal.stdout, flags.json === true ? [json()] : verifyText(name, answer));
+  return answer.differences.length === 0 ? undefined : exitCodes.failed;
+}

@@ -1,0 +1,119 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import {
+  CatalogEntrySchema,
+  KernelSchema,
+  KernelService,
+  type Kernel,
+} from "../../../gen/banger/image/v1/kernel_service_pb.ts";
+import { allPages, pageSize } from "../pages.ts";
+import { messageJson, pretty } from "../render/json.ts";
+import { catalogTable, kernelTable } from "../render/kernel-text.ts";
+import { formatBytes } from "../render/units.ts";
+import { safeText } from "../render/text.ts";
+import type { RunSession, Session } from "../session.ts";
+import { printLines } from "../terminal.ts";
+import { jsonOption } from "./options.ts";
+
+interface JsonFlag {
+  readonly json?: boolean;
+}
+
+export function addKernelCommands(program: Command, run: RunSession, folder: string): void {
+  const kernel = program.command("kernel").description("look after kernels");
+  kernel
+    .command("ls")
+    .description("list the kernels that are here")
+    .addOption(jsonOption())
+    .action((flags: JsonFlag) => run((session) => listKernels(flags, session)));
+  kernel
+    .command("catalog")
+    .description("list what the catalogs offer")
+    .addOption(jsonOption())
+    .action((flags: JsonFlag) => run((session) => listCatalog(flags, session)));
+  kernel
+    .command("pull")
+    .argument("<kernel>", "a catalog's entry")
+    .description("fetch a kernel")
+    .action((name: string) => run((session) => pullKernel(name, session)));
+  kernel
+    .command("import")
+    .argument("<name>")
+    .requiredOption("--kernel <file>", "the kernel")
+    .option("--initrd <file>", "its initial RAM disk")
+    .option("--modules <folder>", "its modules")
+    .description("take a kernel of this machine into the store")
+    .action((name: string, flags: { kernel: string; initrd?: string; modules?: string }) =>
+      run(async ({ rpc, signal, terminal }) => {
+        const absolute = (path: string | undefined): string =>
+          path === undefined ? "" : resolve(folder, path);
+        const answer = await rpc.unary(
+          KernelService.method.importKernel,
+          {
+            name,
+            kernelPath: absolute(flags.kernel),
+            initrdPath: absolute(flags.initrd),
+            modulesPath: absolute(flags.modules),
+          },
+          signal,
+        );
+        printKernel(answer.kernel, terminal);
+        return undefined;
+      }),
+    );
+  kernel
+    .command("rm")
+    .argument("<kernel>")
+    .option("--force", "even while images use it")
+    .description("delete a kernel")
+    .action((name: string, flags: { force?: boolean }) =>
+      run(async ({ rpc, signal, terminal }) => {
+        const request = { name, force: flags.force ?? false };
+        const { freedBytes } = await rpc.unary(KernelService.method.deleteKernel, request, signal);
+        printLines(terminal.stderr, [`${safeText(name)} is deleted: ${formatBytes(freedBytes)} freed`]);
+        return undefined;
+      }),
+    );
+}
+
+async function listKernels(flags: JsonFlag, { rpc, signal, terminal }: Session): Promise<undefined> {
+  const pages = await allPages((pageToken) =>
+    rpc.unary(KernelService.method.listKernels, { pageSize, pageToken }, signal),
+  );
+  const kernels = pages.flatMap((page) => page.kernels);
+  const json = (): string => pretty({ kernels: kernels.map((one) => messageJson(KernelSchema, one)) });
+  printLines(terminal.stdout, flags.json === true ? [json()] : kernelTable(kernels));
+  return undefined;
+}
+
+async function listCatalog(flags: JsonFlag, { rpc, signal, terminal }: Session): Promise<undefined> {
+  const pages = await allPages((pageToken) =>
+    rpc.unary(KernelService.method.listCatalog, { pageSize, pageToken }, signal),
+  );
+  const entries = pages.flatMap((page) => page.entries);
+  const warnings = [...new Set(pages.flatMap((page) => page.warnings))];
+  const json = (): string =>
+    pretty({ entries: entries.map((entry) => messageJson(CatalogEntrySchema, entry)), warnings });
+  printLines(terminal.stdout, flags.json === true ? [json()] : catalogTable(entries));
+  printLines(
+    terminal.stderr,
+    warnings.map((warning) => `! ${safeText(warning)}`),
+  );
+  return undefined;
+}
+
+async function pullKernel(name: string, { rpc, signal, terminal }: Session): Promise<undefined> {
+  for await (const { event } of rpc.stream(KernelService.method.pullKernel, { name }, signal)) {
+    if (event.case === "kernel") printKernel(event.value, terminal);
+  }
+  return undefined;
+}
+
+function printKernel(kernel: Kernel | undefined, terminal: Session["terminal"]): void {
+  if (kernel === undefined) return;
+  printLines(terminal.stdout, [safeText(kernel.name)]);
+  printLines(
+    terminal.stderr,
+    kernel.warnings.map((warning) => `! ${safeText(warning)}`),
+  );
+}

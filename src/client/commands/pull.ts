@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { ImageService } from "../../../gen/banger/image/v1/image_service_pb.ts";
+import { PullSchema } from "../../../gen/banger/image/v1/pull_pb.ts";
+import { allPages, pageSize } from "../pages.ts";
+import { messageJson, pretty } from "../render/json.ts";
+import { pullTable, stateText } from "../render/pull-text.ts";
+import type { RunSession } from "../session.ts";
+import { printLines } from "../terminal.ts";
+import { followPull, type ShowFlags } from "./image-pull.ts";
+import { jsonOption, progressOption } from "./options.ts";
+
+export function addPullCommands(program: Command, run: RunSession): void {
+  const pull = program.command("pull").description("look after pulls, under way or ended");
+  pull
+    .command("ls")
+    .description("list pulls, newest first")
+    .option("--active", "only those that have not ended")
+    .addOption(jsonOption())
+    .action((flags: { active?: boolean; json?: boolean }) =>
+      run(async ({ rpc, signal, terminal }) => {
+        const activeOnly = flags.active ?? false;
+        const pages = await allPages((pageToken) =>
+          rpc.unary(ImageService.method.listPulls, { pageSize, pageToken, activeOnly }, signal),
+        );
+        const pulls = pages.flatMap((page) => page.pulls);
+        const json = (): string => pretty({ pulls: pulls.map((one) => messageJson(PullSchema, one)) });
+        printLines(terminal.stdout, flags.json === true ? [json()] : pullTable(pulls, Date.now()));
+        return undefined;
+      }),
+    );
+  pull
+    .command("watch")
+    .argument("<id>")
+    .description("show a pull until it ends")
+    .addOption(progressOption())
+    .addOption(jsonOption())
+    .option("-q, --quiet", "print the image's id alone")
+    .action((pullId: string, flags: ShowFlags) =>
+      run(
+        async (session) => {
+          const answers = session.rpc.stream(ImageService.method.watchPull, { pullId }, session.signal);
+          await followPull(answers, flags, session);
+          return undefined;
+        },
+        { errors: flags.progress === "json" ? "json" : "text" },
+      ),
+    );
+  pull
+    .command("cancel")
+    .argument("<id>")
+    .description("end a pull, whoever watches it")
+    .action((pullId: string) =>
+      run(async ({ rpc, signal, terminal }) => {
+        const answer = await rpc.unary(ImageService.method.cancelPull, { pullId }, signal);
+        const state = answer.pull === undefined ? "ended" : stateText(answer.pull.state);
+        printLines(terminal.stderr, [`${pullId} is ${state}`]);
+        return undefined;
+      }),
+    );
+}

@@ -1,0 +1,4 @@
+import type { DaemonPaths } from "../service/paths.ts";
+export async function startEmbedded(_paths: DaemonPaths, _signal: AbortSignal): Promise<AsyncDisposable> {
+  throw new Error("later");
+}

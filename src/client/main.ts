@@ -1,0 +1,32 @@
+import { CommanderError } from "commander";
+import { asBangerError } from "../base/error.ts";
+import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code.ts";
+import { daemonPlace, type PlaceFlags } from "./place.ts";
+import { buildProgram } from "./program.ts";
+import { sessionRunner, tellError } from "./run-session.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+
+/** What the program `banger` does: runs its command line and sets the process's exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  process.exitCode = await runCommandLine(args, processTerminal());
+}
+
+/** Runs one command line, without the program's name. Never rejects: errors are told on the terminal's stderr. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.done;
+  const setExitCode = (code: ExitCode): void => {
+    exitCode = code;
+  };
+  const paths = () => daemonPlace(program.opts<PlaceFlags>(), terminal);
+  const program = buildProgram(terminal, sessionRunner({ terminal, paths, setExitCode }));
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has told it already; help and version come here too, with code 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const failure = asBangerError(error, "banger");
+    tellError(failure, "text", terminal);
+    return exitCodeOf(failure);
+  }
+}

@@ -1,0 +1,41 @@
+import { Command } from "commander";
+import { addCacheCommands } from "./commands/cache.ts";
+import { addDaemonCommands } from "./commands/daemon.ts";
+import { addImageCommands } from "./commands/image.ts";
+import { addKernelCommands } from "./commands/kernel.ts";
+import { addPullCommands } from "./commands/pull.ts";
+import { stderrColour, type Terminal } from "./terminal.ts";
+import { paint } from "./render/paint.ts";
+import type { RunSession } from "./session.ts";
+import { packageVersion } from "./version.ts";
+
+const epilogue = `
+Where no daemon runs on the default socket, banger starts one for its own call.
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 cannot reach the daemon, 130 interrupted.`;
+
+/** The command line, from which help and usage errors come. Usage errors are thrown as CommanderError. */
+export function buildProgram(terminal: Terminal, run: RunSession): Command {
+  const program = new Command("banger");
+  const colour = stderrColour(terminal);
+  const label = paint({ text: "banger:", style: "red" }, colour);
+  program
+    .description("Turns an OCI image into an ext4 root file system that a microVM boots.")
+    .version(packageVersion(), "-V, --version")
+    .option("--socket <path>", "the daemon's socket (BANGER_SOCKET)")
+    .option("--state-dir <folder>", "where images live (BANGER_STATE_DIR)")
+    .option("--cache-dir <folder>", "where downloads live (BANGER_CACHE_DIR)")
+    .option("--config <file>", "the daemon's config (BANGER_CONFIG)")
+    .addHelpText("after", epilogue)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error:/, label)),
+    });
+  addImageCommands(program, run, terminal.folder);
+  addPullCommands(program, run);
+  addKernelCommands(program, run, terminal.folder);
+  addCacheCommands(program, run);
+  addDaemonCommands(program, run);
+  return program;
+}

@@ -1,0 +1,27 @@
+import type { ResolveImageResponse } from "../../../gen/banger/image/v1/image_service_pb.ts";
+import { platformText } from "./image-text.ts";
+import { facts, table } from "./table.ts";
+import { formatBytes, plural } from "./units.ts";
+
+/** What a pull would do, for a person. */
+export function resolveText(answer: ResolveImageResponse): string[] {
+  return [
+    ...facts([
+      ["reference", answer.reference],
+      ["manifest", answer.manifestDigest],
+      ["index", answer.indexDigest],
+      ["platform", platformText(answer.platform)],
+      ["also offered", answer.availablePlatforms.map(platformText).join(", ")],
+      ["layers", plural(answer.layers.length, "layer")],
+      ["to fetch", formatBytes(answer.bytesToFetch)],
+      ["disk needed", `about ${formatBytes(answer.diskNeededBytes)}`],
+      ["name", answer.defaultName],
+      ["there already", answer.existingImageId],
+    ]),
+    "",
+    ...table(
+      ["LAYER", "COMPRESSED", "TYPE"],
+      answer.layers.map((layer) => [layer.digest, formatBytes(layer.sizeBytes), layer.mediaType]),
+    ),
+  ];
+}

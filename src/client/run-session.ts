@@ -1,0 +1,48 @@
+import { inspect } from "node:util";
+import { asBangerError, type BangerError } from "../base/error.ts";
+import type { DaemonPaths } from "../service/paths.ts";
+import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code.ts";
+import { watchInterrupts } from "./interrupt.ts";
+import { errorLines } from "./render/error.ts";
+import { errorLine } from "./render/json.ts";
+import type { RunSession, Session } from "./session.ts";
+import { onReaderGone, printLines, stderrColour, type Terminal } from "./terminal.ts";
+
+export interface SessionHost {
+  readonly terminal: Terminal;
+  readonly paths: () => DaemonPaths;
+  readonly setExitCode: (code: ExitCode) => void;
+}
+
+/** How commands meet the daemon: one connection each, Ctrl-C obeyed, every error told once and turned to an exit code. */
+export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): RunSession {
+  return async (work, options = {}) => {
+    using interrupt = watchInterrupts();
+    const { signal } = interrupt;
+    let readerGone = false;
+    onReaderGone(terminal, () => {
+      readerGone = true;
+      interrupt.leave();
+    });
+    try {
+      const { connectDaemon } = await import("./connect.ts");
+      const embed = options.embed ?? true;
+      await using connection = await connectDaemon({ paths: paths(), embed, signal });
+      const session: Session = { rpc: connection.rpc, signal, terminal };
+      setExitCode((await work(session)) ?? exitCodes.done);
+    } catch (error) {
+      const failure = asBangerError(error, "banger");
+      if (!readerGone) tellError(failure, options.errors ?? "text", terminal);
+      const interrupted = signal.aborted && !readerGone;
+      setExitCode(interrupted ? exitCodes.interrupted : exitCodeOf(failure));
+    }
+  };
+}
+
+export function tellError(error: BangerError, how: "text" | "json", terminal: Terminal): void {
+  if (how === "json") return printLines(terminal.stderr, [errorLine(error)]);
+  printLines(terminal.stderr, errorLines(error, stderrColour(terminal)));
+  if (terminal.env["BANGER_DEBUG"] === "1") {
+    printLines(terminal.stderr, [`${error.reason} in ${error.op}`, inspect(error, { depth: 8 })]);
+  }
+}

@@ -1,0 +1,23 @@
+import type { ExitCode } from "./exit-code.ts";
+import type { Rpc } from "./rpc.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What a command works with. It owns none of it. */
+export interface Session {
+  readonly rpc: Rpc;
+  /** Aborts on Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly terminal: Terminal;
+}
+
+export interface SessionOptions {
+  /** Whether a daemon may be started in this process where none runs; false says why one that stays is needed. */
+  readonly embed?: false;
+  readonly errors?: "text" | "json";
+}
+
+/** Runs one command: connects, works, disconnects, tells errors, and sets the exit code. */
+export type RunSession = (
+  work: (session: Session) => Promise<ExitCode | undefined>,
+  options?: SessionOptions,
+) => Promise<void>;
