@@ -1,0 +1,136 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { asBangerError } from "../../base/error.ts";
+import { makeTempDir } from "../../base/files.ts";
+import { resolvePaths } from "../../service/paths.ts";
+import { startEmbedded } from "../embedded.ts";
+import { exitCodeOf, exitCodes, type ExitCode } from "../exit-code.ts";
+import { watchInterrupts } from "../interrupt.ts";
+import { runCommandLine } from "../main.ts";
+import { formatBytes } from "../render/units.ts";
+import { tellError } from "../run-session.ts";
+import { printLines, processTerminal, type Terminal } from "../terminal.ts";
+import { checkFilesystem } from "./fsck.ts";
+import { demoLayers } from "./layers.ts";
+import { writeLayout } from "./layout.ts";
+
+/** What the demo pulls, and where to look inside of it. */
+interface Subject {
+  readonly reference: string;
+  readonly pullArgs: readonly string[];
+  readonly folders: readonly string[];
+  readonly file: string;
+}
+
+/**
+ * Pulls an image into a temporary place with commands that anyone could type, looks inside, and leaves nothing
+ * behind. Without an argument the image is packed of this machine's own files, and no network is used.
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  const terminal = processTerminal();
+  using interrupt = watchInterrupts();
+  try {
+    process.exitCode = await demo(args[0], terminal, interrupt.signal);
+  } catch (error) {
+    const failure = asBangerError(error, "demo");
+    tellError(failure, "text", terminal);
+    process.exitCode = interrupt.signal.aborted ? exitCodes.interrupted : exitCodeOf(failure);
+  }
+}
+
+async function demo(
+  reference: string | undefined,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  await using place = await makeTempDir("banger-demo-");
+  const say = (text: string): void => printLines(terminal.stdout, ["", `# ${text}`]);
+  const subject =
+    reference === undefined ? await packedSubject(place.path, say, signal) : namedSubject(reference);
+
+  say("Start a daemon of its own, on a socket in that folder.");
+  const flags = {
+    stateDir: join(place.path, "state"),
+    cacheDir: join(place.path, "cache"),
+    socket: join(place.path, "d.sock"),
+  };
+  const paths = resolvePaths(flags, { env: {}, home: homedir(), folder: terminal.folder });
+  await using _daemon = await startEmbedded(paths, signal);
+
+  const env = { ...terminal.env, BANGER_SOCKET: paths.socketPath };
+  const banger = (...words: readonly string[]): Promise<ExitCode> => {
+    printLines(terminal.stdout, ["", `$ banger ${words.join(" ")}`]);
+    return runCommandLine(words, { ...terminal, env });
+  };
+  say("Tell what a pull would do, then do it.");
+  for (const words of [
+    ["image", "resolve", subject.reference],
+    ["image", "pull", subject.reference, ...subject.pullArgs],
+  ]) {
+    const code = await banger(...words);
+    if (code !== exitCodes.done) return code;
+  }
+  return lookInside(subject, join(paths.stateDir, "images"), { banger, say, terminal, signal });
+}
+
+interface Stage {
+  readonly banger: (...words: readonly string[]) => Promise<ExitCode>;
+  readonly say: (text: string) => void;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+async function lookInside(
+  { reference, pullArgs, folders, file }: Subject,
+  imagesDir: string,
+  { banger, say, terminal, signal }: Stage,
+): Promise<ExitCode> {
+  say("Ask e2fsck, which has no part in making it.");
+  printLines(terminal.stdout, await checkFilesystem(imagesDir, signal));
+  const name = "demo";
+  const steps: readonly (readonly [string, readonly (readonly string[])[]])[] = [
+    [
+      "Look inside, with no mount.",
+      [...folders.map((folder) => ["image", "files", name, folder]), ["image", "cat", name, file]],
+    ],
+    ["Read it all back, and compare it with the layers.", [["image", "verify", name, "--full"]]],
+    ["Pull it again: it is there already.", [["image", "pull", reference, ...pullArgs, "--quiet"]]],
+    [
+      "List, and delete.",
+      [
+        ["image", "ls"],
+        ["image", "rm", name],
+      ],
+    ],
+  ];
+  for (const [text, commands] of steps) {
+    say(text);
+    for (const words of commands) {
+      const code = await banger(...words);
+      if (code !== exitCodes.done) return code;
+    }
+  }
+  say("Done. The daemon is stopped and its folder removed.");
+  return exitCodes.done;
+}
+
+async function packedSubject(
+  folder: string,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Subject> {
+  say("Pack a small image of this machine's own shell and libraries, as an OCI layout.");
+  const layers = await demoLayers(signal);
+  const layout = await writeLayout(join(folder, "image"), layers);
+  say(`${layers.length} layers, ${formatBytes(layout.compressedBytes)}, in ${folder}`);
+  return {
+    reference: layout.reference,
+    pullArgs: ["--name", "demo", "--platform", layout.platform],
+    folders: ["/usr/bin", "/home/demo", "/srv"],
+    file: "/srv/greeting",
+  };
+}
+
+function namedSubject(reference: string): Subject {
+  return { reference, pullArgs: ["--name", "demo"], folders: ["/", "/etc"], file: "/etc/os-release" };
+}
