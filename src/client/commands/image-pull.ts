@@ -22,7 +22,7 @@ export interface ShowFlags {
 export function addImagePull(image: Command, run: RunSession, folder: string): void {
   const pull = image
     .command("pull")
-    .argument("<ref>", "registry reference, oci:FOLDER[:TAG], oci-archive:FILE or docker-archive:FILE")
+    .argument("<ref>", "a registry's image, as debian:bookworm, or oci:FOLDER[:TAG]")
     .description("make a root file system of an OCI image")
     .addOption(progressOption())
     .addOption(jsonOption())

@@ -82,14 +82,17 @@ export const emptyPull: PullModel = {
 /** The model after one more event. Pure; events of a kind that this version does not know change nothing. */
 export function reducePull(model: PullModel, event: PullEvent): PullModel {
   const time = event.time === undefined ? (model.startedAt ?? 0) : timestampMs(event.time);
-  const seen = { ...model, pullId: event.pullId, startedAt: model.startedAt ?? time };
+  // A pull that turned out to be one under way goes on as that one, whose milestones come from the first on.
+  const joined = model.pullId !== "" && model.pullId !== event.pullId;
+  const before = joined ? emptyPull : model;
+  const seen = { ...before, pullId: event.pullId, startedAt: before.startedAt ?? time, waiting: undefined };
   return startNext(finishStage(applyBody(seen, event, time), event, time), time);
 }
 
 function applyBody(model: PullModel, { event, stage }: PullEvent, time: number): PullModel {
   switch (event.case) {
     case "waiting":
-      return { ...model, waiting: { position: event.value.position, why: event.value.why } };
+      return applyWaiting(model, event.value.position, event.value.why);
     case "resolved":
       return applyResolved(model, event.value);
     case "layerProgress": {
@@ -121,10 +124,17 @@ function applyBody(model: PullModel, { event, stage }: PullEvent, time: number):
       return changeStage(model, stage, (of) => ({ ...of, progress }));
     }
     case "published":
-      return { ...model, published: event.value, waiting: undefined, retry: undefined };
+      return { ...model, published: event.value, retry: undefined };
     default:
       return model;
   }
+}
+
+/** Nothing runs while the pull waits, whatever looked like being next. */
+function applyWaiting(model: PullModel, position: number, why: string): PullModel {
+  const pause = (stage: StageModel): StageModel =>
+    stage.state === "running" ? { ...stage, state: "waiting", startedAt: undefined } : stage;
+  return { ...model, waiting: { position, why }, stages: model.stages.map(pause) };
 }
 
 function applyResolved(
@@ -135,7 +145,6 @@ function applyResolved(
   const parts = [platform?.os, platform?.architecture, platform?.variant];
   return {
     ...model,
-    waiting: undefined,
     retry: undefined,
     title: {
       reference,

@@ -35,18 +35,19 @@ function stagesShown({ stages }: PullModel, room: number): readonly StageModel[]
   return stages.length <= room ? stages : stages.filter(({ state }) => state === "running");
 }
 
-function headLines(model: PullModel, frame: Frame): readonly Line[] {
-  const { title, waiting } = model;
+function headLines({ title, waiting }: PullModel, frame: Frame): readonly Line[] {
+  const lines: Line[] = [];
+  if (title !== undefined) {
+    const name: Span = { text: safeText(title.name), style: "bold" };
+    const rest = `  ${title.platform}  ${shortHex(title.digest)}`;
+    const what = { text: safeText(`${title.reference} → `) };
+    lines.push([what, name, { text: safeText(rest), style: "dim" }]);
+  }
   if (waiting !== undefined) {
     const place = waiting.position > 0 ? `, number ${waiting.position} in line` : "";
-    return [[mark(frame), { text: ` waiting${place}: ${safeText(waiting.why)}`, style: "yellow" }]];
+    lines.push([mark(frame), { text: ` waiting${place}: ${safeText(waiting.why)}`, style: "yellow" }]);
   }
-  if (title === undefined) return [];
-  const name: Span = { text: safeText(title.name), style: "bold" };
-  const rest = `  ${title.platform}  ${shortHex(title.digest)}`;
-  return [
-    [{ text: safeText(title.reference) }, { text: " → " }, name, { text: safeText(rest), style: "dim" }],
-  ];
+  return lines;
 }
 
 function footLines({ retry }: PullModel, frame: Frame): readonly Line[] {

@@ -252,6 +252,21 @@ test("progress that comes after its milestone changes nothing", () => {
   assert.equal(late.layers[0]?.state, "fetched");
 });
 
+test("a pull that waits for its turn says so until it goes on", () => {
+  const waits = make.timeline(make.resolved(1), make.waiting());
+  assert.equal(modelOf(waits).waiting?.position, 2);
+  assert.equal(stateOf(modelOf(waits), "kernel"), "waiting");
+  const goesOn = make.timeline(make.resolved(1), make.waiting(), make.kernelSkipped);
+  assert.equal(modelOf(goesOn).waiting, undefined);
+});
+
+test("a pull that joins another starts again as that one", () => {
+  const own = make.timeline(make.resolved(3), make.kernelSkipped);
+  const other = make.timeline(make.resolved(2)).map((event) => ({ ...event, pullId: "p-2" }));
+  const model = modelOf([...own, ...other]);
+  assert.deepEqual([model.pullId, model.layers.length, stateOf(model, "kernel")], ["p-2", 2, "running"]);
+});
+
 test("an event of a kind that this client does not know, or of no layer, changes no layer", () => {
   const unknown = create(PullEventSchema, { pullId: "p-1", sequence: 9n, stage: "new-stage" });
   const known = make.timeline(make.resolved(1), make.layerFetched(7));
