@@ -7,7 +7,7 @@ import { addPullCommands } from "./commands/pull.ts";
 import { stderrColour, type Terminal } from "./terminal.ts";
 import { paint } from "./render/paint.ts";
 import type { RunSession } from "./session.ts";
-import { packageVersion } from "./version.ts";
+import { packageVersion } from "../base/version.ts";
 
 const epilogue = `
 Where no daemon runs on the default socket, banger starts one for its own call.

@@ -1,4 +1,5 @@
 import { homedir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { asBangerError } from "../../base/error.ts";
 import { makeTempDir } from "../../base/files.ts";
@@ -10,9 +11,12 @@ import { runCommandLine } from "../main.ts";
 import { formatBytes } from "../render/units.ts";
 import { tellError } from "../run-session.ts";
 import { printLines, processTerminal, type Terminal } from "../terminal.ts";
-import { checkFilesystem } from "./fsck.ts";
 import { demoLayers } from "./layers.ts";
 import { writeLayout } from "./layout.ts";
+import { outsideView } from "./outside-view.ts";
+
+/** Of the image that is made. */
+const name = "demo";
 
 /** What the demo pulls, and where to look inside of it. */
 interface Subject {
@@ -80,35 +84,27 @@ interface Stage {
   readonly signal: AbortSignal;
 }
 
-async function lookInside(
-  { reference, pullArgs, folders, file }: Subject,
-  imagesDir: string,
-  { banger, say, terminal, signal }: Stage,
-): Promise<ExitCode> {
-  say("Ask e2fsck, which has no part in making it.");
-  printLines(terminal.stdout, await checkFilesystem(imagesDir, signal));
-  const name = "demo";
-  const steps: readonly (readonly [string, readonly (readonly string[])[]])[] = [
-    [
-      "Look inside, with no mount.",
-      [...folders.map((folder) => ["image", "files", name, folder]), ["image", "cat", name, file]],
-    ],
-    ["Read it all back, and compare it with the layers.", [["image", "verify", name, "--full"]]],
-    ["Pull it again: it is there already.", [["image", "pull", reference, ...pullArgs, "--quiet"]]],
-    [
-      "List, and delete.",
-      [
-        ["image", "ls"],
-        ["image", "rm", name],
-      ],
-    ],
-  ];
-  for (const [text, commands] of steps) {
-    say(text);
-    for (const words of commands) {
-      const code = await banger(...words);
-      if (code !== exitCodes.done) return code;
-    }
+async function lookInside(subject: Subject, imagesDir: string, stage: Stage): Promise<ExitCode> {
+  const { banger, say, terminal, signal } = stage;
+  const [id = ""] = await readdir(imagesDir);
+  const rootfs = join(imagesDir, id, "rootfs.ext4");
+  const show = async (program: "e2fsck" | "debugfs", ...words: readonly string[]): Promise<void> =>
+    printLines(terminal.stdout, await outsideView(program, [...words, rootfs], signal));
+
+  say("Ask e2fsck and debugfs, which read it without a mount.");
+  await show("e2fsck", "-fn");
+  for (const folder of subject.folders) await show("debugfs", "-R", `ls -l ${folder}`);
+  await show("debugfs", "-R", `cat ${subject.file}`);
+
+  say("Pull it again: it is there already.");
+  for (const words of [
+    ["image", "pull", subject.reference, ...subject.pullArgs, "--quiet"],
+    ["image", "ls"],
+    ["image", "inspect", name],
+    ["image", "rm", name],
+  ]) {
+    const code = await banger(...words);
+    if (code !== exitCodes.done) return code;
   }
   say("Done. The daemon is stopped and its folder removed.");
   return exitCodes.done;
@@ -125,12 +121,12 @@ async function packedSubject(
   say(`${layers.length} layers, ${formatBytes(layout.compressedBytes)}, in ${folder}`);
   return {
     reference: layout.reference,
-    pullArgs: ["--name", "demo", "--platform", layout.platform],
+    pullArgs: ["--name", name, "--platform", layout.platform, "--verify", "full"],
     folders: ["/usr/bin", "/home/demo", "/srv"],
     file: "/srv/greeting",
   };
 }
 
 function namedSubject(reference: string): Subject {
-  return { reference, pullArgs: ["--name", "demo"], folders: ["/", "/etc"], file: "/etc/os-release" };
+  return { reference, pullArgs: ["--name", name], folders: ["/", "/etc"], file: "/etc/os-release" };
 }
