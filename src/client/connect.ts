@@ -1,6 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { BangerError, asBangerError, hasReason } from "../base/error.ts";
 import type { DaemonPaths } from "../service/paths.ts";
+import type { Embedded } from "./embedded.ts";
 import { daemonAnswers, unreachable } from "./probe.ts";
 import type { Rpc } from "./rpc.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** A daemon to call. Disposing of it hangs up, and stops the daemon where it was started for this call. */
 export interface Connection extends AsyncDisposable {
@@ -9,10 +13,15 @@ export interface Connection extends AsyncDisposable {
 
 export interface ConnectOptions {
   readonly paths: DaemonPaths;
-  /** Whether a daemon may be started for the call. */
+  /** Whether a daemon may be started for the call, where none answers on the default socket. */
   readonly embed: boolean;
+  readonly terminal: Terminal;
   readonly signal: AbortSignal;
 }
+
+/** How long to wait for a daemon that has the state folder and does not answer yet, in milliseconds. */
+const startingMs = 5000;
+const retryMs = 100;
 
 /**
  * Connects to the daemon, or on the default socket starts one in this process.
@@ -21,7 +30,7 @@ export interface ConnectOptions {
  */
 export async function connectDaemon(options: ConnectOptions): Promise<Connection> {
   const { socketPath, socketNamed } = options.paths;
-  if (await daemonAnswers(socketPath)) return connected(socketPath);
+  if (await daemonAnswers(socketPath)) return hangingUp(socketPath);
   if (socketNamed) {
     throw unreachable(
       socketPath,
@@ -31,19 +40,48 @@ export async function connectDaemon(options: ConnectOptions): Promise<Connection
   if (!options.embed) {
     throw unreachable(socketPath, "Start one with `bangerd`: this command needs a daemon that stays.");
   }
+  return connectOrStart(options);
+}
+
+/** Of two programs that start a daemon at once, one gets the state folder; the other waits for that one's socket. */
+async function connectOrStart(options: ConnectOptions): Promise<Connection> {
+  const { paths, terminal, signal } = options;
   const { startEmbedded } = await import("./embedded.ts");
-  const embedded = await startEmbedded(options.paths, options.signal);
-  const { rpc, [Symbol.asyncDispose]: hangUp } = await connected(socketPath);
+  const until = Date.now() + startingMs;
+  for (;;) {
+    try {
+      return await embeddedConnection(await startEmbedded(paths, terminal), paths.socketPath);
+    } catch (error) {
+      if (!hasReason(error, "STATE_LOCKED") || Date.now() > until) throw error;
+    }
+    await pause(signal);
+    if (await daemonAnswers(paths.socketPath)) return hangingUp(paths.socketPath);
+  }
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(retryMs, undefined, { signal });
+  } catch (error) {
+    throw signal.reason instanceof BangerError ? signal.reason : asBangerError(error, "connect");
+  }
+}
+
+async function embeddedConnection(embedded: Embedded, socketPath: string): Promise<Connection> {
+  const connection = await hangingUp(socketPath);
+  const { rpc } = connection;
   return {
     rpc,
     [Symbol.asyncDispose]: async () => {
-      await hangUp();
-      await embedded[Symbol.asyncDispose]();
+      // In reverse, and each even where one before it fails.
+      await using _daemon = embedded;
+      await using _connection = connection;
+      await embedded.leave(rpc);
     },
   };
 }
 
-async function connected(socketPath: string): Promise<Connection> {
+async function hangingUp(socketPath: string): Promise<Connection> {
   // grpc-js costs a tenth of a second to load: `--help` and usage errors do without.
   const { openChannel } = await import("./channel.ts");
   const channel = openChannel(socketPath);

@@ -27,7 +27,7 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
     try {
       const { connectDaemon } = await import("./connect.ts");
       const embed = options.embed ?? true;
-      await using connection = await connectDaemon({ paths: paths(), embed, signal });
+      await using connection = await connectDaemon({ paths: paths(), embed, terminal, signal });
       const session: Session = { rpc: connection.rpc, signal, terminal };
       setExitCode((await work(session)) ?? exitCodes.done);
     } catch (error) {

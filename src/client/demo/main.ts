@@ -59,7 +59,7 @@ async function demo(
     socket: join(place.path, "d.sock"),
   };
   const paths = resolvePaths(flags, { env: {}, home: homedir(), folder: terminal.folder });
-  await using _daemon = await startEmbedded(paths, signal);
+  await using _daemon = await startEmbedded(paths, terminal);
 
   const env = { ...terminal.env, BANGER_SOCKET: paths.socketPath };
   const banger = (...words: readonly string[]): Promise<ExitCode> => {
@@ -74,7 +74,8 @@ async function demo(
     const code = await banger(...words);
     if (code !== exitCodes.done) return code;
   }
-  return lookInside(subject, join(paths.stateDir, "images"), { banger, say, terminal, signal });
+  // Awaited here, because the daemon goes with this block.
+  return await lookInside(subject, join(paths.stateDir, "images"), { banger, say, terminal, signal });
 }
 
 interface Stage {
