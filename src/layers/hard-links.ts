@@ -54,7 +54,7 @@ export class HardLinks {
 
   /** Gives the target's inode the name, which must be free; or keeps its place until the layer's end. */
   link(parent: Parent, name: ByteString, entry: HardlinkEntry, target: CleanPath, site: EntrySite): void {
-    const found = this.#pseudoLinks.get(target) ?? this.#find(target, site, parent.directory, name);
+    const found = this.#find(target, site, parent.directory, name) ?? this.#findHidden(target, site);
     if (found?.kind === "directory") refuse("link-target-directory", site);
     if (found !== undefined && !this.#waiting.has(found)) {
       this.#tree.add(parent, name, found, site);
@@ -83,7 +83,7 @@ export class HardLinks {
       chain.push(link);
       site.entry = link.entry;
       const { directory } = link.parent;
-      inode = this.#pseudoLinks.get(link.target) ?? this.#find(link.target, site, directory, link.name);
+      inode = this.#find(link.target, site, directory, link.name);
       if (inode === undefined) refuse("link-target-missing", site);
       if (inode.kind === "directory") refuse("link-target-directory", site);
       link = this.#waiting.get(inode);
@@ -106,18 +106,19 @@ export class HardLinks {
     ownDirectory: MutableDirectory,
     ownName: ByteString,
   ): MutableInode | undefined {
+    const pseudoLink = this.#pseudoLinks.get(target);
+    if (pseudoLink !== undefined) return pseudoLink;
     if (target === "") return this.#tree.root;
     const name = lastName(target);
     const directory = this.#tree.findParent(target, site)?.directory;
     if (directory === ownDirectory && name === ownName) refuse("link-to-itself", site);
-    const found = directory?.children.get(name);
-    return found ?? this.#findHidden(target, name, site);
+    return directory?.children.get(name);
   }
 
-  #findHidden(target: CleanPath, name: ByteString, site: EntrySite): MutableInode | undefined {
+  #findHidden(target: CleanPath, site: EntrySite): MutableInode | undefined {
     if (this.#hidden.isEmpty) return undefined;
     const { directory, missing } = this.#tree.walk(parentPath(target), site, this.#hidden.lookUp);
-    return missing.length > 0 ? undefined : this.#hidden.lookUp(directory, name, [], 0);
+    return missing.length > 0 ? undefined : this.#hidden.lookUp(directory, lastName(target), [], 0);
   }
 
   #linked(

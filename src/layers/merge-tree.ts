@@ -19,6 +19,8 @@ export interface Parent {
   readonly path: CleanPath;
   /** Symlinks followed to get there. */
   readonly links: number;
+  /** Whether it leads there until a directory or a symlink is taken out of the tree. */
+  readonly lasting: boolean;
 }
 
 /**
@@ -54,6 +56,7 @@ export class MergeTree {
     if (last !== undefined && last.wanted.length === end && path.startsWith(last.wanted)) return last.parent;
     const wanted = parentPath(path);
     const parent = this.#find(wanted, site) ?? this.#makeAll(wanted, site);
+    if (!parent.lasting) return parent;
     this.#known.set(wanted, parent);
     this.#last = { wanted, parent };
     return parent;
@@ -63,7 +66,7 @@ export class MergeTree {
   findParent(path: CleanPath, site: EntrySite): Parent | undefined {
     const wanted = parentPath(path);
     const parent = this.#find(wanted, site);
-    if (parent !== undefined) this.#known.set(wanted, parent);
+    if (parent?.lasting === true) this.#known.set(wanted, parent);
     return parent;
   }
 
@@ -101,15 +104,21 @@ export class MergeTree {
     const child = above?.directory.children.get(lastName(wanted));
     if (above !== undefined && child?.kind === "directory") {
       this.steps++;
-      return { directory: child, path: joinPath(above.path, lastName(wanted)), links: above.links };
+      return {
+        directory: child,
+        path: joinPath(above.path, lastName(wanted)),
+        links: above.links,
+        lasting: true,
+      };
     }
     const end = this.walk(wanted, site);
     if (end.missing.length > 0) return undefined;
-    return { directory: end.directory, path: joinBytes(end.names, "/"), links: end.links };
+    const { directory, links, assumed } = end;
+    return { directory, path: joinBytes(end.names, "/"), links, lasting: !assumed };
   }
 
   #makeAll(wanted: CleanPath, site: EntrySite): Parent {
-    const { directory: start, names: found, missing, links } = this.walk(wanted, site);
+    const { directory: start, names: found, missing, links, assumed } = this.walk(wanted, site);
     let directory = start;
     const names = [...found];
     let length = joinBytes(names, "/").length;
@@ -123,7 +132,7 @@ export class MergeTree {
       this.#onMade(names, replaced, site);
       directory = made;
     }
-    return { directory, path: joinBytes(names, "/"), links };
+    return { directory, path: joinBytes(names, "/"), links, lasting: !assumed };
   }
 
   #put(

@@ -15,6 +15,8 @@ export interface Walk {
   readonly missing: readonly ByteString[];
   /** How many symlinks were followed. */
   readonly links: number;
+  /** Whether `..` took away a name that is missing: where this leads changes once there is a symlink of that name. */
+  readonly assumed: boolean;
   /** How many components were looked at, as a measure of the work. */
   readonly steps: number;
 }
@@ -51,6 +53,7 @@ export function walk(root: MutableDirectory, path: CleanPath, lookUp: LookUp = i
   let untaken = length;
   let directory = root;
   let links = 0;
+  let assumed = false;
   let steps = 0;
   for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
     steps++;
@@ -58,7 +61,7 @@ export function walk(root: MutableDirectory, path: CleanPath, lookUp: LookUp = i
     if (own) untaken = todo.length;
     if (name === "" || name === ".") continue;
     if (name === "..") {
-      if (missing.length > 0) missing.pop();
+      if (missing.pop() !== undefined) assumed = true;
       else if (names.length > 0) {
         names.pop();
         directories.pop();
@@ -83,7 +86,7 @@ export function walk(root: MutableDirectory, path: CleanPath, lookUp: LookUp = i
       missing.push(name);
     }
   }
-  return { directory, names, missing, links, steps };
+  return { directory, names, missing, links, assumed, steps };
 }
 
 function pushReversed(todo: ByteString[], target: ByteString): void {

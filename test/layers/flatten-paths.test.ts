@@ -128,6 +128,19 @@ test("below what does not exist, `..` of a link takes a name away and makes noth
   assert.deepEqual(names(over), ["f", "l", "there/", "there/x"]);
 });
 
+test("such a link leads elsewhere once the name that it takes away is a symlink", () => {
+  const parts = [symlink("l", "none/../there"), file("l/1"), symlink("none", "d/e"), file("l/2")];
+  assert.deepEqual(names(merge([layer(...parts)])), [
+    "d/",
+    "d/there/",
+    "d/there/2",
+    "l",
+    "none",
+    "there/",
+    "there/1",
+  ]);
+});
+
 test("a loop of links is refused, and so are more than 40 (kernel: MAXSYMLINKS)", () => {
   assertRefused([layer(symlink("l", "l"), file("l/x"))], {
     rule: "symlink-loop",

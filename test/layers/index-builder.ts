@@ -194,3 +194,24 @@ function dataText(inode: Inode): string {
       return "";
   }
 }
+
+/** A layer that merges into that very tree: each name's entry, further names of an inode as hard links. */
+export function layerOf(tree: RootTree): LayerIndex {
+  const first = new Map<Inode, ByteString>();
+  const parts: Part[] = [];
+  for (const { path: clean, inode } of everyName(tree.root)) {
+    const path = clean === "" ? utf8Bytes("./") : clean;
+    const { mode, uid, gid, mtime, xattrs } = inode;
+    const common = { path, mode, uid, gid, mtime, xattrs };
+    const target = first.get(inode);
+    first.set(inode, target ?? path);
+    if (target !== undefined) parts.push({ ...common, kind: "hardlink", target });
+    else if (inode.kind === "file") {
+      const { storedBytes, segments, sha256 } = inode.content;
+      parts.push({ ...common, kind: "file", size: inode.size, offset: 0, storedBytes, segments, sha256 });
+    } else if (inode.kind === "symlink") parts.push({ ...common, kind: "symlink", target: inode.target });
+    else if (inode.kind === "directory" || inode.kind === "fifo") parts.push({ ...common, kind: inode.kind });
+    else parts.push({ ...common, kind: inode.kind, major: inode.major, minor: inode.minor });
+  }
+  return layer(...parts);
+}
