@@ -33,7 +33,7 @@ export interface Limits {
    * its memory is touched only as far as bytes were inflated.
    */
   readonly zstdWindowLog: number;
-  /** Bytes of a cached layer index: what the largest allowed number of entries comes to with long names. */
+  /** Bytes of a layer's index, which is read into memory: twice what the allowed number of ordinary entries needs. */
   readonly indexFileBytes: number;
   /** Pulls that build at once; the rest wait. */
   readonly concurrentPulls: number;
@@ -76,7 +76,7 @@ export const defaultLimits: Limits = {
   inflateRatio: 1000,
   ratioFreeBytes: 1 * GiB,
   zstdWindowLog: 31,
-  indexFileBytes: 2 * GiB,
+  indexFileBytes: 1 * GiB,
   concurrentPulls: 8,
   concurrentDownloads: 4,
   errorBodyBytes: 64 * KiB,

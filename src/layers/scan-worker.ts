@@ -1,6 +1,7 @@
 import { closeSync, openSync, renameSync, writeSync } from "node:fs";
 import { serveJobs, type JobContext } from "../base/workers.ts";
 import { IndexEncoder } from "./index/encode.ts";
+import { layerFault } from "./layer-fault.ts";
 import type { ScanJob, ScanJobProgress, ScanJobResult } from "./scan-job.ts";
 import { scanLayer } from "./scan-layer.ts";
 
@@ -16,9 +17,9 @@ serveJobs<ScanJob, ScanJobResult, ScanJobProgress>(scanIntoFile);
 async function scanIntoFile(job: ScanJob, context: JobContext<ScanJobProgress>): Promise<ScanJobResult> {
   const file = openSync(job.temporaryPath, "wx", 0o600);
   try {
-    const encoder = new IndexEncoder({ blobDigest: job.blob.digest, diffId: job.blob.diffId }, (chunk) =>
-      writeWhole(file, chunk),
-    );
+    const { digest: blobDigest, diffId } = job.blob;
+    const write = boundedWriter(file, job);
+    const encoder = new IndexEncoder({ blobDigest, diffId }, write);
     const inflated = await scanLayer(job.blob, job.limits, encoder, throttled(context.progress));
     encoder.finish(inflated);
     renameSync(job.temporaryPath, job.indexPath);
@@ -28,8 +29,18 @@ async function scanIntoFile(job: ScanJob, context: JobContext<ScanJobProgress>):
   }
 }
 
-function writeWhole(file: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+/** Entries are counted, but each may have a path of 4 KiB and xattrs of 64: their sum has a bound of its own. */
+function boundedWriter(file: number, job: ScanJob): (chunk: Buffer) => void {
+  let written = 0;
+  return (chunk) => {
+    written += chunk.length;
+    if (written > job.limits.indexFileBytes) {
+      const what = `its names and attributes are more than ${job.limits.indexFileBytes} bytes together`;
+      const place = { layer: job.blob.digest, entry: undefined, name: undefined };
+      throw layerFault("LIMIT_ENTRIES", "index-bytes", what, place);
+    }
+    for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);
+  };
 }
 
 function throttled(report: (value: number) => void): (value: number) => void {
