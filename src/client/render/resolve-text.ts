@@ -5,13 +5,15 @@ import { formatBytes, plural } from "./units.ts";
 
 /** What a pull would do, for a person. */
 export function resolveText(answer: ResolveImageResponse): string[] {
+  const chosen = platformText(answer.platform);
+  const others = answer.availablePlatforms.map(platformText).filter((platform) => platform !== chosen);
   return [
     ...facts([
       ["reference", answer.reference],
       ["manifest", answer.manifestDigest],
       ["index", answer.indexDigest],
-      ["platform", platformText(answer.platform)],
-      ["also offered", answer.availablePlatforms.map(platformText).join(", ")],
+      ["platform", chosen],
+      ["also offered", others.join(", ")],
       ["layers", plural(answer.layers.length, "layer")],
       ["to fetch", formatBytes(answer.bytesToFetch)],
       ["disk needed", `about ${formatBytes(answer.diskNeededBytes)}`],
