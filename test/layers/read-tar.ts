@@ -30,7 +30,9 @@ export function readTar(
     loss: (loss: EntryLoss) => void losses.push(loss),
     content: (piece: Buffer) => {
       const number = entries.at(-1)?.number ?? 0;
-      pieces.set(number, [...(pieces.get(number) ?? []), Buffer.from(piece)]);
+      const list = pieces.get(number) ?? [];
+      list.push(Buffer.from(piece));
+      pieces.set(number, list);
     },
   };
   const reader = new TarReader(sink, someLayer, { ...defaultLimits, ...limits });

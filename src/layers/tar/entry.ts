@@ -131,7 +131,7 @@ export function headerNumber(block: Buffer, name: NumberName, context: TarContex
 function signedNumber(block: Buffer, name: NumberName, context: TarContext): number {
   const { start, bytes } = field[name];
   const value = numberField(block, start, bytes);
-  if (value === undefined) throw context.invalid("number-field", `its ${name} is not a number`);
+  if (value === undefined) throw context.invalid("number-field", `its ${name} is not a number, or too large`);
   return value;
 }
 
