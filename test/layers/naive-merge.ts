@@ -52,6 +52,7 @@ export const mistakes = [
   "a file replaced by a directory is not listed",
   "what a marker hides can't be linked to",
   "a marker does not see its own layer's links and directories",
+  "a hard link does not wait for its target",
   "a marker's parents are not resolved",
   "a symlink over a directory leaves its contents",
 ] as const;
@@ -64,12 +65,12 @@ export interface NaiveResult {
   readonly hiddenEntries: number;
 }
 
-export function naiveMerge(layers: readonly LayerIndex[], mistake?: Mistake): NaiveResult {
+export function naiveMerge(layers: readonly LayerIndex[], ...done: readonly Mistake[]): NaiveResult {
   const root = madeDirectory("0/0", "0.0");
   let tree: Tree = new Map([["", { inode: root, by: "0/0" }]]);
   const losses: string[] = [];
   for (const [number, layer] of layers.entries()) {
-    tree = new NaiveLayer(tree, layer, number, mistake, losses).merge();
+    tree = new NaiveLayer(tree, layer, number, done, losses).merge();
   }
   const live = new Set<string>();
   for (const { inode, by } of tree.values()) live.add(inode.origin).add(by);
@@ -96,31 +97,29 @@ class NaiveLayer {
   readonly tree: Tree;
   readonly layer: LayerIndex;
   readonly number: number;
-  readonly mistake: Mistake | undefined;
+  readonly mistakes: readonly Mistake[];
   readonly losses: string[];
   readonly hidden: Tree = new Map();
   readonly waiting: { path: string; entry: LayerEntry; target: string; name: NaiveName }[] = [];
 
-  constructor(
-    below: Tree,
-    layer: LayerIndex,
-    number: number,
-    mistake: Mistake | undefined,
-    losses: string[],
-  ) {
+  constructor(below: Tree, layer: LayerIndex, number: number, done: readonly Mistake[], losses: string[]) {
     this.tree = new Map(below);
     this.layer = layer;
     this.number = number;
-    this.mistake = mistake;
+    this.mistakes = done;
     this.losses = losses;
   }
 
+  does(mistake: Mistake): boolean {
+    return this.mistakes.includes(mistake);
+  }
+
   merge(): Tree {
-    if (this.mistake !== "markers hide their own layer") this.hideBelow();
+    if (!this.does("markers hide their own layer")) this.hideBelow();
     for (const entry of this.layer.entries) {
       if (!isMarker(entry)) this.mergeEntry(entry);
     }
-    if (this.mistake === "markers hide their own layer") this.hideBelow();
+    if (this.does("markers hide their own layer")) this.hideBelow();
     this.settle();
     return this.tree;
   }
@@ -150,13 +149,10 @@ class NaiveLayer {
     const path = normal(marker.path);
     const name = posix.basename(path).slice(4);
     const parent = posix.dirname(path) === "." ? "" : posix.dirname(path);
-    const own = this.mistake === "a marker does not see its own layer's links and directories";
-    const place =
-      this.mistake === "a marker's parents are not resolved"
-        ? { directory: parent, missing: [] }
-        : this.locate(parent, marker, (real, typed) =>
-            own ? this.tree.get(real) : this.overlay(real, typed),
-          );
+    const own = this.does("a marker does not see its own layer's links and directories");
+    const place = this.does("a marker's parents are not resolved")
+      ? { directory: parent, missing: [] }
+      : this.locate(parent, marker, (real, typed) => (own ? this.tree.get(real) : this.overlay(real, typed)));
     if (place.missing.length > 0) return [];
     const all = [...this.tree.keys()];
     if (name !== ".wh..opq") {
@@ -164,11 +160,11 @@ class NaiveLayer {
       return all.filter((key) => key === hit || key.startsWith(`${hit}/`));
     }
     const within = place.directory === "" ? "" : `${place.directory}/`;
-    if (this.mistake === "opaque hides its directory" && within !== "") {
+    if (this.does("opaque hides its directory") && within !== "") {
       return all.filter((key) => key === place.directory || key.startsWith(within));
     }
     const inside = all.filter((key) => key !== "" && key.startsWith(within));
-    if (this.mistake !== "opaque hides one level only") return inside;
+    if (!this.does("opaque hides one level only")) return inside;
     return inside.filter(
       (key) => this.tree.get(key)?.inode.kind !== "directory" && !key.slice(within.length).includes("/"),
     );
@@ -212,7 +208,7 @@ class NaiveLayer {
         else if (found?.inode.kind === "symlink") {
           if (++links > 40) this.refuse("symlink-loop", entry);
           const { target } = found.inode;
-          if (target.startsWith("/") && this.mistake !== "absolute links are relative") at = [];
+          if (target.startsWith("/") && !this.does("absolute links are relative")) at = [];
           follow(target.split("/"), false);
         } else missing.push(part);
       }
@@ -224,8 +220,7 @@ class NaiveLayer {
   mergeEntry(entry: LayerEntry): void {
     const by = `${this.number}/${entry.number}`;
     const path = normal(entry.path);
-    const through =
-      this.mistake === "a directory's entry goes through a symlink" && entry.kind === "directory";
+    const through = this.does("a directory's entry goes through a symlink") && entry.kind === "directory";
     const parent = this.makeAll(through ? path : dirnameOf(path), entry, by);
     if (through) {
       const inode = this.tree.get(parent)?.inode;
@@ -235,13 +230,13 @@ class NaiveLayer {
     if (path === "") return this.describeRoot(entry, by);
     const real = parent === "" ? posix.basename(path) : `${parent}/${posix.basename(path)}`;
     const old = this.tree.get(real);
-    if (this.mistake === "the first entry for a path wins" && old?.by.startsWith(`${this.number}/`)) return;
+    if (this.does("the first entry for a path wins") && old?.by.startsWith(`${this.number}/`)) return;
     if (entry.kind === "directory" && old?.inode.kind === "directory") {
-      if (this.mistake === "a directory's entry empties it") this.remove(real);
-      const meta = this.mistake === "a directory keeps its old metadata" ? old.inode.meta : metaOf(entry);
+      if (this.does("a directory's entry empties it")) this.remove(real);
+      const meta = this.does("a directory keeps its old metadata") ? old.inode.meta : metaOf(entry);
       return this.setName(real, { ...old.inode, meta, origin: by }, by);
     }
-    if (this.mistake === "a symlink over a directory leaves its contents" && entry.kind === "symlink") {
+    if (this.does("a symlink over a directory leaves its contents") && entry.kind === "symlink") {
       this.tree.delete(real);
     } else this.remove(real);
     if (entry.kind === "hardlink") this.link(real, entry, by);
@@ -269,7 +264,7 @@ class NaiveLayer {
 
   makeAll(path: string, entry: LayerEntry, by: string): string {
     const place = this.locate(path, entry, (real) => this.tree.get(real));
-    if (this.mistake === "dangling parents are not followed" && place.missing.length > 1) {
+    if (this.does("dangling parents are not followed") && place.missing.length > 1) {
       place.directory = path;
       place.missing.length = 0;
       if (!this.tree.has(path)) this.setName(path, madeDirectory(by, timeOf(entry)), by);
@@ -277,7 +272,7 @@ class NaiveLayer {
     let { directory } = place;
     for (const name of place.missing) {
       directory = directory === "" ? name : `${directory}/${name}`;
-      if (this.tree.has(directory) && this.mistake !== "a file replaced by a directory is not listed") {
+      if (this.tree.has(directory) && !this.does("a file replaced by a directory is not listed")) {
         this.losses.push(`FILE_REPLACED_BY_PARENT ${by} ${directory}`);
       }
       this.setName(directory, madeDirectory(by, timeOf(entry)), by);
@@ -293,14 +288,15 @@ class NaiveLayer {
       this.setName(real, this.shared(found.inode, entry), by);
       return;
     }
+    if (this.does("a hard link does not wait for its target")) this.refuse("link-target-missing", entry);
     const name = { inode: { ...madeDirectory(by, ""), kind: "waiting" }, by };
     this.tree.set(real, name);
     this.waiting.push({ path: real, entry, target, name });
   }
 
   shared(inode: NaiveInode, entry: LayerEntry): NaiveInode {
-    if (this.mistake === "a hard link copies") return { ...inode };
-    if (this.mistake === "a hard link takes its header's metadata") inode.meta = metaOf(entry);
+    if (this.does("a hard link copies")) return { ...inode };
+    if (this.does("a hard link takes its header's metadata")) inode.meta = metaOf(entry);
     return inode;
   }
 
@@ -318,7 +314,7 @@ class NaiveLayer {
   }
 
   findHidden(target: string, entry: LayerEntry): NaiveName | undefined {
-    if (this.hidden.size === 0 || this.mistake === "what a marker hides can't be linked to") return undefined;
+    if (this.hidden.size === 0 || this.does("what a marker hides can't be linked to")) return undefined;
     const unhidden = (key: string) =>
       this.hidden.get(key) ?? (this.hidden.has(dirnameOf(key)) ? undefined : this.tree.get(key));
     const { directory, missing } = this.locate(dirnameOf(target), entry, unhidden);
