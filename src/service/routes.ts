@@ -58,7 +58,9 @@ export function bidiStreaming<I extends DescMessage, O extends DescMessage>(
 ): Route {
   const handle = (call: ServerDuplexStream<MessageShape<I>, MessageShape<O>>): void => {
     const signal = signalOf(call);
-    void stream(method, call, () => answer(call, { signal }), signal);
+    // Left to itself, iterating destroys the stream once the requests end: the answer's trailers would never be sent.
+    const requests = call.iterator({ destroyOnReturn: false });
+    void stream(method, call, () => answer(requests, { signal }), signal);
   };
   return { method, handle };
 }
