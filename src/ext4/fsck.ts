@@ -6,6 +6,8 @@ import type { Limits } from "../base/limits.ts";
 export interface FsckOptions {
   readonly limits: Limits;
   readonly signal: AbortSignal;
+  /** Another e2fsck than that of the PATH. */
+  readonly program?: string;
 }
 
 export interface FsckReport {
@@ -25,7 +27,6 @@ const op = "check file system";
  * @throws BangerError E2FSPROGS_MISSING, E2FSPROGS_FAILED where it could not do its work, CANCELLED.
  */
 export async function fsck(path: string, options: FsckOptions): Promise<FsckReport> {
-  const { limits, signal } = options;
   // e2fsprogs take what follows a question mark for options of the file's (e2fsck/unix.c, `io_options`).
   if (path.includes("?")) {
     throw new BangerError("OPTION_INVALID", `${path}: e2fsck can't open a file with a ? in its path`, {
@@ -33,7 +34,7 @@ export async function fsck(path: string, options: FsckOptions): Promise<FsckRepo
       hint: "Use a state folder without a question mark in its name.",
     });
   }
-  const result = await runE2fsck(path, limits, signal);
+  const result = await runE2fsck(path, options);
   const output = `${result.stdout.toString("utf8")}${result.stderr.toString("utf8")}`;
   // e2fsck(8), "EXIT CODE": 4 is errors left uncorrected, 8 an operational error, such as no superblock.
   if (result.exitCode === null || (result.exitCode & ~12) !== 0) {
@@ -46,10 +47,11 @@ export async function fsck(path: string, options: FsckOptions): Promise<FsckRepo
   return { clean: result.exitCode === 0, problems: parseProblems(output), output };
 }
 
-async function runE2fsck(path: string, limits: Limits, signal: AbortSignal): Promise<RunResult> {
+async function runE2fsck(path: string, options: FsckOptions): Promise<RunResult> {
+  const { limits, signal, program = "e2fsck" } = options;
   const { programMs: timeoutMs, programOutputBytes: maxOutputBytes } = limits;
   try {
-    return await run("e2fsck", ["-f", "-n", resolve(path)], { op, signal, timeoutMs, maxOutputBytes });
+    return await run(program, ["-f", "-n", resolve(path)], { op, signal, timeoutMs, maxOutputBytes });
   } catch (error) {
     if (!(error instanceof BangerError) || errnoOf(error.cause) !== "ENOENT") throw error;
     throw new BangerError("E2FSPROGS_MISSING", "e2fsck is not installed", {

@@ -27,7 +27,7 @@ test("device numbers in the old and in the new encoding", () => {
 });
 
 test("an ACL comes back in the form of getxattr", () => {
-  const disk = "01000000" + "01000700" + "02000500e8030000" + "04000500" + "10000500" + "20000000";
+  const disk = "01000000 01000700 02000500e8030000 04000500 10000500 20000000".replaceAll(" ", "");
   assert.equal(decodeAcl(Buffer.from(disk, "hex"), place).toString("hex"), accessAcl.toString("hex"));
 });
 
