@@ -14,7 +14,10 @@ export async function claimFolder(path: string, what: "state" | "cache"): Promis
   try {
     await makeDir(path);
     const { mode, uid, gid } = await stat(path);
-    const problem = unsafeBecause({ mode, uid, gid }, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
+    const problem = unsafeBecause(
+      { mode, uid, gid },
+      { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+    );
     if (problem !== undefined) {
       throw new BangerError("STATE_UNSAFE", `the ${what} folder ${path} ${problem}`, {
         op,
@@ -34,7 +37,10 @@ interface Ownership {
 }
 
 /** Undefined where a folder is safe for that user. Root may own anybody's; a group of the user's own may write. */
-export function unsafeBecause(folder: Ownership & { readonly mode: number }, user: Ownership): string | undefined {
+export function unsafeBecause(
+  folder: Ownership & { readonly mode: number },
+  user: Ownership,
+): string | undefined {
   if (folder.uid !== user.uid && folder.uid !== 0) return `belongs to another user (uid ${folder.uid})`;
   if ((folder.mode & 0o002) !== 0) return "may be written by everybody";
   if ((folder.mode & 0o020) !== 0 && folder.gid !== user.gid) return `may be written by group ${folder.gid}`;

@@ -50,8 +50,12 @@ export async function lockState(stateDir: string, holder: LockHolder): Promise<A
  */
 export function lockFile(path: string): Disposable | undefined {
   let connection: SQLite.Database | undefined;
+  // Who may open it may lock it: it is made for its owner alone. All of this is synchronous.
+  const umask = process.umask(0o177);
   try {
     connection = new SQLite(path, { timeout: 0 });
+    // Nothing is ever written, so there is nothing to roll back, and no journal beside the file.
+    connection.pragma("journal_mode = OFF");
     connection.exec("BEGIN EXCLUSIVE");
     const held = connection;
     return { [Symbol.dispose]: () => void held.close() };
@@ -63,6 +67,8 @@ export function lockFile(path: string): Disposable | undefined {
       cause: error,
       hint: "Check that its folder exists, is on a local disk, and is yours to write.",
     });
+  } finally {
+    process.umask(umask);
   }
 }
 

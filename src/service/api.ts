@@ -1,0 +1,50 @@
+import type { Server } from "@grpc/grpc-js";
+import { CacheService } from "../../gen/banger/image/v1/cache_service_pb.ts";
+import { DaemonService } from "../../gen/banger/image/v1/daemon_service_pb.ts";
+import { ImageService } from "../../gen/banger/image/v1/image_service_pb.ts";
+import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { daemonRoutes, type DaemonDeps } from "./handlers/daemon.ts";
+import { imageRoutes } from "./handlers/images.ts";
+import { pullRoutes } from "./handlers/pulls.ts";
+import { addHealth, type HealthService } from "./health.ts";
+import { addReflection } from "./reflection.ts";
+import { addService, notImplemented } from "./routes.ts";
+
+const services = [ImageService, KernelService, CacheService, DaemonService] as const;
+
+/** Puts the whole API on a server, health and reflection with it. It does not count as serving yet. */
+export function addApi(server: Server, deps: DaemonDeps): HealthService {
+  const parts = { ...deps, stateDir: deps.config.paths.stateDir };
+  const { method: image } = ImageService;
+  addService(server, ImageService, {
+    ...pullRoutes(parts),
+    ...imageRoutes(parts),
+    verifyImage: notImplemented(image.verifyImage),
+    listFiles: notImplemented(image.listFiles),
+    readFile: notImplemented(image.readFile),
+    exportImage: notImplemented(image.exportImage),
+    acquireImage: notImplemented(image.acquireImage),
+    releaseImage: notImplemented(image.releaseImage),
+  });
+  const { method: kernel } = KernelService;
+  addService(server, KernelService, {
+    listKernels: notImplemented(kernel.listKernels),
+    getKernel: notImplemented(kernel.getKernel),
+    listCatalog: notImplemented(kernel.listCatalog),
+    pullKernel: notImplemented(kernel.pullKernel),
+    importKernel: notImplemented(kernel.importKernel),
+    deleteKernel: notImplemented(kernel.deleteKernel),
+  });
+  const { method: cache } = CacheService;
+  addService(server, CacheService, {
+    getCacheUsage: notImplemented(cache.getCacheUsage),
+    pruneCache: notImplemented(cache.pruneCache),
+  });
+  addService(server, DaemonService, daemonRoutes(deps));
+  addReflection(server, [...services, Health]);
+  return addHealth(
+    server,
+    services.map((service) => service.typeName),
+  );
+}

@@ -1,0 +1,122 @@
+import { join } from "node:path";
+import { Server } from "@grpc/grpc-js";
+import { recover } from "../images/recover.ts";
+import type { Pulls } from "../pull/jobs.ts";
+import { lockState } from "../store/lock.ts";
+import { openStore } from "../store/store.ts";
+import { addApi } from "./api.ts";
+import type { DaemonConfig } from "./config.ts";
+import { claimFolder } from "./folders.ts";
+import type { HealthService } from "./health.ts";
+import { checkSocketPath, listenOn, type Listener } from "./listener.ts";
+import type { Log } from "./log.ts";
+import { openPulls, type OpenPulls } from "./pulls.ts";
+
+/** A daemon that serves. Whoever started it stops it. */
+export interface Daemon extends AsyncDisposable {
+  readonly socketPath: string;
+  /**
+   * Cancels every pull, tells every client, and gives everything back: socket, workers, store, lock. Bounded:
+   * clients that don't go are cut off. Idempotent. Disposing does the same.
+   */
+  stop(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  readonly log: Log;
+  /** For tests: what pulls instead. */
+  readonly openPulls?: OpenPulls;
+}
+
+/** How long clients may take to read their last messages, in milliseconds: systemd waits 90 s, people less. */
+const graceMs = 3000;
+
+/** How long cancelled pulls may take to remove what they made, in milliseconds. The next start removes the rest. */
+const pullsMs = 15_000;
+
+/**
+ * Starts a daemon: takes the state folder's lock, opens the store, puts right what a kill left, and serves. On an
+ * error everything is given back.
+ *
+ * @throws BangerError STATE_UNSAFE, STATE_LOCKED, STORE_FAILED, SOCKET_INVALID and those of the file system.
+ */
+export async function startDaemon(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
+  const { log } = options;
+  const { stateDir, cacheDir, socketPath } = config.paths;
+  const startedAt = Date.now();
+  checkSocketPath(socketPath);
+  await using starting = new AsyncDisposableStack();
+
+  await claimFolder(stateDir, "state");
+  await claimFolder(cacheDir, "cache");
+  starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
+  const store = starting.use(await openStore(join(stateDir, "banger.db")));
+  logRecovery(log, await recover(store, stateDir));
+  const pulls = await (options.openPulls ?? openPulls)(config, store, starting);
+  const server = new Server();
+  const health = addApi(server, { store, pulls, config, startedAt });
+  const listener = await listenOn(server, socketPath);
+  health.serve();
+  log.info("serving", { socket: socketPath, state: stateDir, cache: cacheDir, version: config.version });
+  return new RunningDaemon({ log, health, pulls, listener, owned: starting.move() });
+}
+
+interface DaemonParts {
+  readonly log: Log;
+  readonly health: HealthService;
+  readonly pulls: Pulls;
+  readonly listener: Listener;
+  /** Lock, store and workers, to be disposed of last and in reverse. */
+  readonly owned: AsyncDisposableStack;
+}
+
+class RunningDaemon implements Daemon {
+  readonly socketPath: string;
+  readonly #parts: DaemonParts;
+  #stopped: Promise<void> | undefined;
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts;
+    this.socketPath = parts.listener.path;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const { log, health, pulls, listener, owned } = this.#parts;
+    log.info("stopping", { pulls: pulls.activeCount() });
+    await using _last = owned;
+    health.stop();
+    // Side by side: the pulls' watchers are told why their streams end while these still can.
+    const [pullsEnded] = await Promise.all([within(pullsMs, pulls.stop()), listener.close(graceMs)]);
+    if (!pullsEnded) log.error("pulls did not end in time; the next start removes what they left");
+    log.info("stopped");
+  }
+}
+
+/** Whether the work ended in that many milliseconds. */
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), ms);
+  try {
+    return await Promise.race([work.then(() => true), promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function logRecovery(log: Log, report: Awaited<ReturnType<typeof recover>>): void {
+  const { sweptFolders, orphanFolders, lostImages, interruptedPulls, unknownNames } = report;
+  if (sweptFolders.length > 0) log.info("removed what was cut off", { folders: sweptFolders });
+  if (orphanFolders.length > 0) log.warn("removed images without a row", { folders: orphanFolders });
+  if (lostImages.length > 0) log.warn("removed rows without an image", { images: lostImages });
+  if (interruptedPulls.length > 0) log.warn("failed pulls that were cut off", { pulls: interruptedPulls });
+  if (unknownNames.length > 0) log.warn("left alone what is not ours", { names: unknownNames });
+}

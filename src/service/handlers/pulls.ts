@@ -1,0 +1,104 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  CancelPullResponseSchema,
+  GetPullResponseSchema,
+  ImageService,
+  ListPullsResponseSchema,
+  PullImageResponseSchema,
+  ResolveImageResponseSchema,
+  WatchPullResponseSchema,
+} from "../../../gen/banger/image/v1/image_service_pb.ts";
+import type { PullEvent } from "../../pull/events.ts";
+import type { PullSubscription, Pulls, ResolvedPull } from "../../pull/jobs.ts";
+import type { PullRecord } from "../../store/records.ts";
+import type { Store } from "../../store/store.ts";
+import { eventMessage } from "../convert-event.ts";
+import { layerMessage, platformMessage, pullMessage } from "../convert.ts";
+import { parsePageSize, parsePullRequest } from "../parse-request.ts";
+import { serverStreaming, unary } from "../routes.ts";
+import { required } from "./images.ts";
+
+export interface PullDeps {
+  readonly store: Store;
+  readonly pulls: Pulls;
+  readonly stateDir: string;
+}
+
+/** The part of ImageService that makes images. */
+export function pullRoutes({ store, pulls, stateDir }: PullDeps) {
+  const { method } = ImageService;
+  const shown = (record: PullRecord) => pullMessage(record, pulls.watcherCount(record.id));
+  return {
+    pullImage: serverStreaming(method.pullImage, async function* ({ reference, options }, { signal }) {
+      const request = parsePullRequest(reference, options);
+      using subscription = await pulls.pull(request);
+      for await (const event of eventsUntil(subscription, signal)) {
+        yield create(PullImageResponseSchema, { event: eventMessage(event, stateDir) });
+      }
+    }),
+
+    watchPull: serverStreaming(method.watchPull, async function* ({ pullId }, { signal }) {
+      using subscription = await pulls.watch(required(pullId, "pull_id"));
+      for await (const event of eventsUntil(subscription, signal)) {
+        yield create(WatchPullResponseSchema, { event: eventMessage(event, stateDir) });
+      }
+    }),
+
+    listPulls: unary(method.listPulls, async ({ pageSize, pageToken, activeOnly }) => {
+      const page = await store.listPulls({
+        pageSize: parsePageSize(pageSize),
+        pageToken: pageToken || undefined,
+        activeOnly,
+      });
+      return create(ListPullsResponseSchema, {
+        pulls: page.pulls.map(shown),
+        nextPageToken: page.nextPageToken,
+      });
+    }),
+
+    getPull: unary(method.getPull, async ({ pullId }) => {
+      const record = await store.findPull(required(pullId, "pull_id"));
+      return create(GetPullResponseSchema, { pull: shown(record) });
+    }),
+
+    cancelPull: unary(method.cancelPull, async ({ pullId }) => {
+      const record = await pulls.cancel(required(pullId, "pull_id"));
+      return create(CancelPullResponseSchema, { pull: shown(record) });
+    }),
+
+    resolveImage: unary(method.resolveImage, async ({ reference, options }, { signal }) =>
+      resolvedMessage(await pulls.resolve(parsePullRequest(reference, options), signal)),
+    ),
+  };
+}
+
+/**
+ * The events, for as long as somebody takes them. A client that leaves ends the watching at once, even while
+ * nothing happens: the last one to leave stops the pull.
+ */
+async function* eventsUntil(subscription: PullSubscription, signal: AbortSignal): AsyncGenerator<PullEvent> {
+  const leave = (): void => subscription[Symbol.dispose]();
+  signal.addEventListener("abort", leave, { once: true });
+  try {
+    if (!signal.aborted) yield* subscription.events;
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}
+
+function resolvedMessage({ image, name, bytesToFetch, diskNeededBytes, existingImageId }: ResolvedPull) {
+  return create(ResolveImageResponseSchema, {
+    reference: image.reference,
+    manifestDigest: image.manifestDigest,
+    indexDigest: image.indexDigest ?? "",
+    platform: platformMessage(image.platform),
+    availablePlatforms: image.availablePlatforms.map(platformMessage),
+    layers: image.manifest.layers.map(({ digest, mediaType, size }, at) =>
+      layerMessage({ digest, diffId: image.config.diffIds[at] ?? digest, mediaType, sizeBytes: size }),
+    ),
+    bytesToFetch: BigInt(bytesToFetch),
+    diskNeededBytes: BigInt(diskNeededBytes),
+    defaultName: name,
+    existingImageId: existingImageId ?? "",
+  });
+}

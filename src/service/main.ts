@@ -1,0 +1,73 @@
+import { homedir } from "node:os";
+import { Command, CommanderError } from "commander";
+import { asBangerError, type BangerError } from "../base/error.ts";
+import { packageVersion } from "../base/version.ts";
+import { loadConfig } from "./config.ts";
+import { startDaemon } from "./daemon.ts";
+import { lineLog, type Log } from "./log.ts";
+import { resolvePaths, type PathFlags } from "./paths.ts";
+
+/** Runs `bangerd`, without the program's name, until it is told to stop, and sets the process's exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  const log = lineLog((line) => process.stderr.write(line));
+  try {
+    const flags = parseFlags(args);
+    await serve(flags, log);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    tellError(asBangerError(error, "bangerd"));
+    process.exitCode = 1;
+  }
+}
+
+function parseFlags(args: readonly string[]): PathFlags {
+  return new Command("bangerd")
+    .description("Turns OCI images into root file systems that a microVM boots, and serves them over gRPC.")
+    .version(packageVersion(), "-V, --version")
+    .option("--state-dir <folder>", "where images live (BANGER_STATE_DIR)")
+    .option("--cache-dir <folder>", "where downloads live (BANGER_CACHE_DIR)")
+    .option("--socket <path>", "where to serve (BANGER_SOCKET)")
+    .option("--config <file>", "the config to read (BANGER_CONFIG)")
+    .option("--system", "use the paths of a system install: /var/lib/banger, /run/banger")
+    .allowExcessArguments(false)
+    .exitOverride()
+    .parse([...args], { from: "user" })
+    .opts<PathFlags>();
+}
+
+async function serve(flags: PathFlags, log: Log): Promise<void> {
+  // Before anything is started, so that no signal can hit a daemon that would not hear it.
+  const told = stopSignal(log);
+  const surroundings = { env: process.env, home: homedir(), folder: process.cwd() };
+  const config = loadConfig(resolvePaths(flags, surroundings));
+  await using daemon = await startDaemon(config, { log });
+  log.info("signal", { name: await told });
+  await daemon.stop();
+}
+
+/** The first signal asks for a stop; the second gives up on a graceful one. What it leaves, the next start mends. */
+function stopSignal(log: Log): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let asked = false;
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (asked) {
+      log.warn("stopped at once", { name });
+      process.exit(1);
+    }
+    asked = true;
+    resolve(name);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  // A terminal that closes is no reason to die half way.
+  process.on("SIGHUP", onSignal);
+  return promise;
+}
+
+function tellError({ message, hint }: BangerError): void {
+  process.stderr.write(`bangerd: ${message}\n`);
+  if (hint !== undefined) process.stderr.write(`  ${hint}\n`);
+}

@@ -1,0 +1,172 @@
+import { isAbsolute } from "node:path";
+import { Builder } from "../../gen/banger/image/v1/image_pb.ts";
+import { VerifyDepth, type PullOptions } from "../../gen/banger/image/v1/pull_pb.ts";
+import { BangerError } from "../base/error.ts";
+import type { BuilderName } from "../ext4/builder.ts";
+import { parseImageName } from "../images/name.ts";
+import { parsePlatform, type Platform } from "../oci/platform.ts";
+import { parseSourceReference } from "../oci/source-reference.ts";
+import type { PullRequest } from "../pull/request.ts";
+
+const op = "read request";
+
+/** The largest ext4 of 4 KiB blocks with 32-bit block numbers, in bytes. */
+const maxSizeBytes = 2n ** 44n - 4096n;
+
+/** Characters of a reference; the longest that the grammar allows is about half of this. */
+const maxReference = 4096;
+
+/** What a pull is without a word about its platform. */
+const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
+
+/**
+ * A pull as a client asked for it, with nothing left that could be wrong in itself. An option that this version
+ * does not have is refused, for leaving it out would give an image that was not asked for.
+ *
+ * @throws BangerError of the first wrong field, with a violation for each wrong one; NOT_IMPLEMENTED.
+ */
+export function parsePullRequest(reference: string, options: PullOptions | undefined): PullRequest {
+  refuseMissing(options);
+  const fields = new FieldParser();
+  const request: PullRequest = {
+    reference: fields.take(reference, parseReference) ?? "",
+    name: fields.take(options?.name, (name) => (name === "" ? undefined : parseImageName(name))),
+    platform: fields.take(options?.platform || undefined, parsePlatform) ?? defaultPlatform,
+    sizeBytes: fields.take(options?.sizeBytes, parseSize),
+    builder: fields.take(options?.builder, parseBuilder),
+    verify: fields.take(options?.verify, parseDepth) ?? "metadata",
+    noAgents: options?.noAgents ?? false,
+    strict: options?.strict ?? false,
+    detached: options?.detached ?? false,
+  };
+  fields.check();
+  return request;
+}
+
+/** Parses field by field, and tells all that is wrong at once. */
+class FieldParser {
+  readonly #errors: BangerError[] = [];
+
+  take<T, U>(value: T | undefined, parse: (value: T) => U): U | undefined {
+    if (value === undefined) return undefined;
+    try {
+      return parse(value);
+    } catch (error) {
+      if (!(error instanceof BangerError)) throw error;
+      this.#errors.push(error);
+      return undefined;
+    }
+  }
+
+  check(): void {
+    const [first] = this.#errors;
+    if (first === undefined) return;
+    const { reason, message, hint, facts } = first;
+    throw new BangerError(reason, message, {
+      op,
+      cause: first,
+      facts,
+      fields: this.#errors.flatMap((error) => error.fields),
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}
+
+function parseReference(text: string): string {
+  if (text.length > maxReference) {
+    throw invalid("REFERENCE_INVALID", "reference", `is longer than ${maxReference} characters`);
+  }
+  try {
+    const source = parseSourceReference(text);
+    if (source.kind === "registry" || isAbsolute(source.path)) return text;
+  } catch (error) {
+    if (!(error instanceof BangerError) || error.reason !== "REFERENCE_INVALID") throw error;
+    const { hint, facts, message } = error;
+    const fields = error.fields.length > 0 ? error.fields : [{ field: "reference", description: message }];
+    throw new BangerError(error.reason, message, {
+      op,
+      cause: error,
+      facts,
+      fields,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+  throw invalid(
+    "REFERENCE_INVALID",
+    "reference",
+    "names a folder relative to the daemon's own; give an absolute path",
+  );
+}
+
+function parseSize(bytes: bigint): number | undefined {
+  if (bytes === 0n) return undefined;
+  if (bytes < 0n) throw invalid("SIZE_INVALID", "size_bytes", "is negative");
+  if (bytes > maxSizeBytes) throw invalid("SIZE_INVALID", "size_bytes", `is more than ${maxSizeBytes} bytes`);
+  return Number(bytes);
+}
+
+function parseBuilder(builder: Builder): BuilderName | undefined {
+  switch (builder) {
+    case Builder.UNSPECIFIED:
+      return undefined;
+    case Builder.E2FSPROGS:
+      return "e2fsprogs";
+    case Builder.DIRECT:
+      return "direct";
+    default:
+      throw invalid("OPTION_INVALID", "builder", "is no builder that is known here");
+  }
+}
+
+function parseDepth(depth: VerifyDepth): PullRequest["verify"] {
+  switch (depth) {
+    case VerifyDepth.UNSPECIFIED:
+    case VerifyDepth.METADATA:
+      return "metadata";
+    case VerifyDepth.FULL:
+      return "full";
+    default:
+      throw invalid("OPTION_INVALID", "verify", "is no depth that is known here");
+  }
+}
+
+function refuseMissing(options: PullOptions | undefined): void {
+  if (options === undefined) return;
+  const missing = [
+    options.kernel === undefined ? undefined : "kernel",
+    options.credentials === undefined ? undefined : "credentials",
+    options.keepIdentity ? "keep_identity" : undefined,
+    options.modulesIntoRootfs ? "modules_into_rootfs" : undefined,
+  ].filter((field) => field !== undefined);
+  const [first] = missing;
+  if (first === undefined) return;
+  throw new BangerError(
+    "NOT_IMPLEMENTED",
+    `the option ${first} is not available in this version of bangerd`,
+    {
+      op,
+      hint: "Leave it out, or use a later version.",
+      fields: missing.map((field) => ({
+        field: `options.${field}`,
+        description: "It is not available yet.",
+      })),
+    },
+  );
+}
+
+function invalid(
+  reason: "REFERENCE_INVALID" | "SIZE_INVALID" | "OPTION_INVALID",
+  field: string,
+  problem: string,
+): BangerError {
+  return new BangerError(reason, `${field} ${problem}`, {
+    op,
+    fields: [{ field, description: `It ${problem}.` }],
+  });
+}
+
+/** How many rows a page has: 100 where nothing is asked, and never more than 1,000 (AIP-158 has it lowered). */
+export function parsePageSize(pageSize: number): number {
+  if (pageSize < 0) throw invalid("OPTION_INVALID", "page_size", "is negative");
+  return pageSize === 0 ? 100 : Math.min(pageSize, 1000);
+}

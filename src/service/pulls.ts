@@ -1,0 +1,20 @@
+import { BlobCache } from "../blobs/cache.ts";
+import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
+import { LayerScanner, makeScanPool } from "../layers/scan.ts";
+import { createPulls, type Pulls } from "../pull/jobs.ts";
+import { TurnQueue } from "../pull/queue.ts";
+import type { Store } from "../store/store.ts";
+import type { DaemonConfig } from "./config.ts";
+
+/** Makes what a daemon pulls with. What must be disposed of goes onto `owned`, which outlives the pulls. */
+export type OpenPulls = (config: DaemonConfig, store: Store, owned: AsyncDisposableStack) => Promise<Pulls>;
+
+export const openPulls: OpenPulls = async ({ paths, limits, tempDir }, store, owned) => {
+  const { stateDir, cacheDir } = paths;
+  const blobs = await BlobCache.open(cacheDir, { limits });
+  const pool = owned.use(makeScanPool());
+  const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });
+  const builders = new Map([[e2fsprogsBuilder.name, e2fsprogsBuilder]]);
+  const queue = new TurnQueue(limits.concurrentPulls);
+  return createPulls({ store, blobs, scanner, builders, queue, stateDir, cacheDir, tempDir, limits });
+};
