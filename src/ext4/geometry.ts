@@ -67,19 +67,18 @@ function inodeBlocks(inode: Inode): number {
 type Segments = readonly { readonly offset: number; readonly length: number }[];
 
 function fileBlocks(size: number, segments: Segments | undefined): number {
+  const whole = Math.ceil(size / blockBytes);
+  if (segments === undefined) return whole + extentBlocks(whole, 1);
   let data = 0;
-  let runs = 1;
-  if (segments === undefined) {
-    data = Math.ceil(size / blockBytes);
-  } else {
-    let nextBlock = 0;
-    for (const { offset, length } of segments) {
-      if (length === 0) continue;
-      const first = Math.max(nextBlock, Math.floor(offset / blockBytes));
-      nextBlock = Math.ceil((offset + length) / blockBytes);
-      data += Math.max(0, nextBlock - first);
-    }
-    runs = segments.length;
+  let runs = 0;
+  let next = 0;
+  for (const { offset, length } of segments) {
+    if (length === 0) continue;
+    const first = Math.floor(offset / blockBytes);
+    const end = Math.ceil((offset + length) / blockBytes);
+    if (data === 0 || first > next) runs += 1;
+    data += Math.max(0, end - Math.max(next, first));
+    next = Math.max(next, end);
   }
   return data + extentBlocks(data, runs);
 }

@@ -1,3 +1,4 @@
+import { byteString, type ByteString } from "../../src/base/bytes.ts";
 import { writeLayer } from "../layers/layer-blob.ts";
 import type { Compression } from "../../src/layers/layer-index.ts";
 import type { LayerBlob } from "../../src/layers/root-tree.ts";
@@ -30,4 +31,9 @@ export async function layTree(
     writeLayer(folder, Buffer.concat([...parts, noise(1024, `end of ${i}`)]), compressions[i % 3]),
   );
   return Promise.all(blobs);
+}
+
+/** Bytes written as latin1. */
+export function bytesOf(latin1: string): ByteString {
+  return byteString(Buffer.from(latin1, "latin1"));
 }
