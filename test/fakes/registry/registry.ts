@@ -13,7 +13,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { FakeImage, Stored } from "./images.ts";
 
 export interface RecordedRequest {
@@ -39,7 +39,7 @@ export interface Fault {
   /** Replace those of the same name; undefined removes one. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: Buffer | string;
-  /** Bytes of the body after which the connection is cut. */
+  /** Bytes of the body after which the connection is cut; the client may lose some of those. */
   readonly cutAfter?: number;
   /** Answers 200 from the start, whatever Range says. */
   readonly ignoreRange?: boolean;
@@ -305,7 +305,11 @@ async function send(reply: Reply, method: string, fault: Fault, response: Server
     if (fault.drip !== undefined) await delay(fault.drip.everyMs);
     if (response.destroyed) return;
   }
-  while (fault.endless !== undefined && !response.destroyed) await write(response, fault.endless);
+  while (fault.endless !== undefined && !response.destroyed) {
+    await write(response, fault.endless);
+    // Writes can end without a turn of the event loop, in which alone the client is seen to leave.
+    await nextTurn();
+  }
   if (fault.cutAfter === undefined) return void response.end();
   // What was written has to leave first, or the client sees a connection that was never used.
   await delay(5);
