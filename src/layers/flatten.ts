@@ -24,13 +24,13 @@ import {
 import type { Loss, Origin, RootTree } from "./root-tree.ts";
 import { countTree, type LiveEntries } from "./tree-totals.ts";
 import { mayMeanWhiteout, meaningOf } from "./whiteout-name.ts";
-import { applyMarkers, Hidden, type Marker } from "./whiteouts.ts";
+import { applyMarkers, Hidden, type Marker, type OwnNames } from "./whiteouts.ts";
 
 export interface FlattenOptions {
   readonly limits: Limits;
 }
 
-/** How much work, in path components, is done between two pauses. */
+/** How many entries are looked at, or path components followed, between two pauses. */
 const slice = 4096;
 
 /** The longest target that Linux takes for a symlink, PATH_MAX without its NUL. */
@@ -97,10 +97,7 @@ class Merge {
     if (first === undefined) return;
     const site: EntrySite = { layer, layerNumber, entry: first };
     this.#checkCount(site);
-    const markers = this.#markers(site);
-    const hidden =
-      markers.length === 0 ? new Hidden() : applyMarkers(this.#tree, layer, markers, this.#ownNames(site));
-    yield;
+    const hidden = yield* this.#hideBelow(site);
     const links = new HardLinks(this.#tree, hidden, this.#pseudoLinks, (linked) => this.#linked.push(linked));
     let pauseAt = this.#tree.steps + slice;
     for (const entry of layer.entries) {
@@ -110,7 +107,7 @@ class Merge {
       pauseAt = this.#tree.steps + slice;
       yield;
     }
-    links.settle(site);
+    yield* links.settle(site);
   }
 
   *finish(): Sliced<RootTree> {
@@ -135,9 +132,11 @@ class Merge {
     refuse("too-many-entries", site);
   }
 
-  #markers(site: EntrySite): readonly Marker[] {
+  /** Applies the layer's markers to the layers below, and checks every name of theirs first. */
+  *#hideBelow(site: EntrySite): Sliced<Hidden> {
     const markers: Marker[] = [];
-    for (const entry of site.layer.entries) {
+    for (const [i, entry] of site.layer.entries.entries()) {
+      if (i % slice === slice - 1) yield;
       if (!mayMeanWhiteout(entry.path)) continue;
       site.entry = entry;
       const path = this.#path(entry.path, pathRules, site);
@@ -148,12 +147,14 @@ class Merge {
         markers.push({ entry, parent: parentPath(path), name: meaning.name });
       }
     }
-    return markers;
+    if (markers.length === 0) return new Hidden();
+    return yield* applyMarkers(this.#tree, site.layer, markers, yield* this.#ownNames(site));
   }
 
-  #ownNames(site: EntrySite): ReadonlyMap<CleanPath, DirectoryEntry | SymlinkEntry> {
+  *#ownNames(site: EntrySite): Sliced<OwnNames> {
     const own = new Map<CleanPath, DirectoryEntry | SymlinkEntry>();
-    for (const entry of site.layer.entries) {
+    for (const [i, entry] of site.layer.entries.entries()) {
+      if (i % slice === slice - 1) yield;
       if (entry.kind !== "directory" && entry.kind !== "symlink") continue;
       site.entry = entry;
       own.set(this.#path(entry.path, pathRules, site), entry);

@@ -1,10 +1,14 @@
 import type { ByteString } from "../base/bytes.ts";
+import type { Sliced } from "../base/slices.ts";
 import { lastName, parentPath, type CleanPath } from "./entry-path.ts";
 import { refuse, type EntrySite } from "./flatten-rules.ts";
 import type { HardlinkEntry } from "./layer-index.ts";
 import type { MergeTree, Parent } from "./merge-tree.ts";
 import { inodeOf, type MutableDirectory, type MutableInode } from "./mutable-tree.ts";
 import type { Hidden } from "./whiteouts.ts";
+
+/** How many links are settled between two pauses. */
+const slice = 4096;
 
 /** A name that a hard link's entry gave to an inode. */
 export interface LinkedName {
@@ -67,9 +71,11 @@ export class HardLinks {
   }
 
   /** Resolves what had to wait. Call once, after the layer's last entry; `site` is moved. */
-  settle(site: EntrySite): void {
+  *settle(site: EntrySite): Sliced<undefined> {
+    let settled = 0;
     for (const first of this.#waiting.values()) {
       if (first.state !== "settled") this.#settleChain(first, site);
+      if (++settled % slice === 0) yield;
     }
   }
 

@@ -81,7 +81,7 @@ export function* countTree(
     yield;
   }
   checkNames(layers, linked);
-  addLinkedNames(live, linked);
+  yield* addLinkedNames(live, linked);
   return { inodeCount, contentBytes, live };
 }
 
@@ -92,9 +92,10 @@ function checkNames(layers: readonly LayerIndex[], linked: readonly LinkedName[]
 }
 
 /** A hard link's entry is no inode's origin: it is alive as long as the name is that it gave. */
-function addLinkedNames(live: LiveEntries, linked: readonly LinkedName[]): void {
+function* addLinkedNames(live: LiveEntries, linked: readonly LinkedName[]): Sliced<undefined> {
   const last = new Map<MutableDirectory, Map<ByteString, LinkedName>>();
-  for (const link of linked) {
+  for (const [i, link] of linked.entries()) {
+    if (i % slice === slice - 1) yield;
     const { directory, name, inode } = link;
     if (directory.linkCount === 0 || directory.children.get(name) !== inode) continue;
     const names = last.get(directory);

@@ -1,9 +1,13 @@
 import { splitPath, joinBytes, type ByteString } from "../base/bytes.ts";
+import type { Sliced } from "../base/slices.ts";
 import type { CleanPath } from "./entry-path.ts";
 import type { DirectoryEntry, LayerEntry, LayerIndex, SymlinkEntry } from "./layer-index.ts";
 import type { MergeTree } from "./merge-tree.ts";
 import { inodeOf, type MutableDirectory, type MutableInode } from "./mutable-tree.ts";
 import type { LookUp } from "./path-walk.ts";
+
+/** How many markers are applied between two pauses. */
+const slice = 4096;
 
 /** One whiteout of a layer: hides `name` in the directory at `parent`, or all of it where that is undefined. */
 export interface Marker {
@@ -60,13 +64,14 @@ export class Hidden {
  * those entries; here it does not matter where it stands. Markers higher up come first: what is below a hidden
  * name is hidden with it.
  */
-export function applyMarkers(
+export function* applyMarkers(
   tree: MergeTree,
   layer: LayerIndex,
   markers: readonly Marker[],
   own: OwnNames,
-): Hidden {
+): Sliced<Hidden> {
   const hidden = new Hidden();
+  let applied = 0;
   for (const group of byDepth(markers)) {
     // Looked up together, applied together: among markers of one depth no order counts.
     const directories = new Map<CleanPath, MutableDirectory | undefined>();
@@ -77,6 +82,7 @@ export function applyMarkers(
     for (const { parent, name } of group) {
       const directory = directories.get(parent);
       if (directory !== undefined) hidden.hide(directory, name);
+      if (++applied % slice === 0) yield;
     }
   }
   tree.forget();
