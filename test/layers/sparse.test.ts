@@ -142,6 +142,9 @@ const refused: Readonly<Record<string, Buffer>> = {
   "1.0 that stores less than its map says": sparse1("1\n0\n2\n", {}, "a"),
   "a version that is not known": sparse1("0\n", { "GNU.sparse.minor": "1" }),
   "half a version": entry("s", { pax: { "GNU.sparse.major": "1" } }),
+  "a sparse file's name alone": entry("n", { pax: { "GNU.sparse.name": "s" } }),
+  "a sparse file's real size alone": entry("s", { pax: { "GNU.sparse.realsize": "100" } }),
+  "a sparse directory": entry("s", { type: "5", pax: { "GNU.sparse.size": "1" } }),
   "0.1 with another number of pieces": entry("s", {
     content: "a",
     pax: { ...v0, "GNU.sparse.numblocks": "2" },

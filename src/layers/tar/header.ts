@@ -100,16 +100,18 @@ export function headerName(block: Buffer, format: HeaderFormat): ByteString {
  * GNU tar (`tar_checksum`) and Go accept either.
  */
 export function checksums(block: Buffer): { readonly unsigned: number; readonly signed: number } {
-  let unsigned = 0;
+  const { start, bytes } = at.checksum;
+  let unsigned = bytes * 0x20;
   let high = 0;
   for (let i = 0; i < blockBytes; i++) {
-    const byte = isInChecksum(i) ? 0x20 : (block[i] ?? 0);
+    const byte = block[i] ?? 0;
     unsigned += byte;
-    if (byte > 0x7f) high++;
+    high += byte >> 7;
+  }
+  for (let i = start; i < start + bytes; i++) {
+    const byte = block[i] ?? 0;
+    unsigned -= byte;
+    high -= byte >> 7;
   }
   return { unsigned, signed: unsigned - 256 * high };
-}
-
-function isInChecksum(i: number): boolean {
-  return i >= at.checksum.start && i < at.checksum.start + at.checksum.bytes;
 }

@@ -97,6 +97,12 @@ export class PaxScope {
     return value === "" ? undefined : value;
   }
 
+  /** Whether the entry's own records have any keyword that starts so. */
+  hasOwn(start: string): boolean {
+    for (const key of this.#own.keys()) if (key.startsWith(start)) return true;
+    return false;
+  }
+
   /** Every record that applies, empty ones too. */
   all(): PaxRecords {
     if (this.#global.size === 0) return this.#own;

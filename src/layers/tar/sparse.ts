@@ -63,15 +63,16 @@ function tooMany(context: TarContext): Error {
   return context.limit("LIMIT_SPARSE_MAP", what);
 }
 
-/** Which of GNU's PAX sparse formats an entry has (GNU tar manual, "Storing Sparse Files"; Go `readGNUSparsePAXHeaders`). */
+/**
+ * Which of GNU's PAX sparse formats an entry has (GNU tar manual, "Storing Sparse Files"; Go
+ * `readGNUSparsePAXHeaders`). Parts of one are refused: GNU tar would take a GNU.sparse.name alone, Go would not.
+ */
 export function paxSparseFormat(pax: PaxScope, context: TarContext): "0.x" | "1.0" | undefined {
+  if (!pax.hasOwn("GNU.sparse.")) return undefined;
   const major = pax.get("GNU.sparse.major");
   const minor = pax.get("GNU.sparse.minor");
-  if (major === undefined && minor === undefined) {
-    return pax.get(sparseMapKey) === undefined && pax.get("GNU.sparse.size") === undefined
-      ? undefined
-      : "0.x";
-  }
+  const hasMap = pax.get(sparseMapKey) !== undefined || pax.get("GNU.sparse.size") !== undefined;
+  if (major === undefined && minor === undefined && hasMap) return "0.x";
   if (major === "0" && (minor === "0" || minor === "1")) return "0.x";
   if (major === "1" && minor === "0") return "1.0";
   throw context.invalid("sparse-map", "its sparse format is none of 0.0, 0.1 and 1.0");

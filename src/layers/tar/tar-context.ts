@@ -37,7 +37,6 @@ export class TarContext {
   }
 
   #fault(reason: Parameters<typeof layerFault>[0], rule: string, what: string): BangerError {
-    // For the entry after the last that is allowed there is no limit's worth of position to report but its own.
     return layerFault(reason, rule, what, { layer: this.#layer, entry: this.entry, name: this.name });
   }
 }

@@ -172,6 +172,8 @@ export class TarReader {
     const header = readEntryHeader(block, { ...pending, pax }, context);
     if (isFile(header.type)) yield* this.#file(header, block, pax);
     else {
+      // Go refuses it too; a reader that heeded it would look for a map where there is no body.
+      if (pax.hasOwn("GNU.sparse.")) throw context.invalid("sparse-map", "it is sparse, and no file");
       const entry = makeBodiless(header, block, context);
       // A directory by its old-style name: GNU tar skips its body, Go takes none to be there.
       if (typeOf(block) === typeFlag.oldFile && header.size > 0)
