@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -60,6 +60,12 @@ export async function litter(): Promise<readonly string[]> {
   return (await readdir(tmpdir())).filter((name) => name.startsWith("banger-build-"));
 }
 
-export function sha256(bytes: Buffer): string {
-  return createHash("sha256").update(bytes).digest("hex");
+/** What a promise that must fail fails with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  return assert.fail("it did not fail");
 }

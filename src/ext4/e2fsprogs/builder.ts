@@ -37,7 +37,7 @@ async function build(input: BuildInput): Promise<RootfsBuild> {
   const geometry = chooseGeometry(await runInSlices(spaceNeeds(tree), signal), input);
   const program: ProgramContext = { limits: input.limits, signal, now: newestSecond(plan) };
   await using resources = new AsyncDisposableStack();
-  const temp = await makeTempDir("banger-build-");
+  const temp = await makeTempDir("build-", input.tempDir);
   resources.defer(() => removeFolder(temp.path));
   const staging = join(temp.path, "root");
   await mkdir(staging, 0o700);
@@ -88,11 +88,7 @@ class E2fsprogsBuild implements RootfsBuild {
   async applyOwnership(): Promise<OwnershipFacts> {
     const { input, program, tempDir } = this.#place;
     const { tree, target, onProgress } = input;
-    let total = 0;
-    const onCommands = (done: number, all: number): void => {
-      total = Math.max(total, all);
-      onProgress({ done, total, unit: "commands" });
-    };
+    const onCommands = (done: number, total: number): void => onProgress({ done, total, unit: "commands" });
     try {
       const changes = await reconcile(tree, { ...program, image: target, tempDir, onCommands });
       return { inodes: tree.inodeCount, changes, ...counted(tree) };

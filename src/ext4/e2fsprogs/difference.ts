@@ -1,7 +1,14 @@
 import { joinBytes, printable, type ByteString } from "../../base/bytes.ts";
 import type { Sliced } from "../../base/slices.ts";
 import type { Timestamp, Xattr } from "../../layers/layer-index.ts";
-import type { DirectoryInode, Inode, RootTree } from "../../layers/root-tree.ts";
+import type {
+  DeviceInode,
+  DirectoryInode,
+  FifoInode,
+  Inode,
+  RootTree,
+  SymlinkInode,
+} from "../../layers/root-tree.ts";
 import { rootInode, type Ext4Image } from "../read/image.ts";
 import type { Ext4Inode } from "../read/inode.ts";
 import type { Command } from "./debugfs.ts";
@@ -24,7 +31,7 @@ export function shownPath(place: Place): string {
 export interface MissingName {
   /** Number of the directory that it belongs into. */
   readonly directory: number;
-  readonly inode: Exclude<Inode, DirectoryInode>;
+  readonly inode: SymlinkInode | DeviceInode | FifoInode;
   readonly place: Place;
 }
 
@@ -97,7 +104,8 @@ class Comparison implements Difference {
       const at: Place = { parent: place, name };
       onDisk.delete(name);
       if (number !== undefined) this.add(child, number, at);
-      else if (child.kind === "directory") this.#fault(at, "is missing");
+      else if (child.kind === "directory" || child.kind === "file") this.#fault(at, "is missing");
+      else if (child.kind === "symlink" && child.linkCount === 1) this.#fault(at, "is missing");
       else this.missing.push({ directory: disk.number, inode: child, place: at });
       yield;
     }

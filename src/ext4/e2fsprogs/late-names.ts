@@ -1,4 +1,3 @@
-import type { Inode } from "../../layers/root-tree.ts";
 import { directoryEntryBytes, expansionBlocks } from "../geometry.ts";
 import type { Command } from "./debugfs.ts";
 import { shownPath, type Difference, type MissingName } from "./difference.ts";
@@ -6,7 +5,8 @@ import { enterDirectory, growDirectory, link, makeNode } from "./script.ts";
 
 /**
  * The script that makes the names mkfs could not: devices, FIFOs, and further names of those and of symlinks.
- * It leaves everything else about them to the next, which knows their numbers.
+ * It leaves everything else about them to the next, which knows their numbers. A symlink that has none of its names
+ * is mkfs's failure, and stays missing.
  */
 export function lateNames({ missing, shared }: Difference): readonly Command[] {
   const commands = roomForLinks(missing);
@@ -18,7 +18,7 @@ export function lateNames({ missing, shared }: Difference): readonly Command[] {
     if (first === undefined) continue;
     if (known !== undefined) {
       for (const name of names) add(link(known, name.directory, name.place.name), name);
-    } else if (inode.kind === "character" || inode.kind === "block" || inode.kind === "fifo") {
+    } else if (inode.kind !== "symlink") {
       add(enterDirectory(first.directory), first);
       add(makeNode(first.place.name, inode.kind), first);
       // Its number is not known yet, so the others are linked from where it is.
@@ -26,6 +26,11 @@ export function lateNames({ missing, shared }: Difference): readonly Command[] {
     }
   }
   return commands;
+}
+
+/** Of those commands, the ones that make a name. */
+export function makesName({ text }: Command): boolean {
+  return text.startsWith("mknod ") || text.startsWith("ln ");
 }
 
 /** `ln` fails in a full directory, so those that get a link get room for all their late names. */
@@ -46,8 +51,8 @@ function roomForLinks(missing: readonly MissingName[]): Command[] {
   return commands;
 }
 
-function byInode(missing: readonly MissingName[]): ReadonlyMap<Inode, readonly MissingName[]> {
-  const groups = new Map<Inode, MissingName[]>();
+function byInode(missing: readonly MissingName[]): ReadonlyMap<MissingName["inode"], readonly MissingName[]> {
+  const groups = new Map<MissingName["inode"], MissingName[]>();
   for (const name of missing) {
     const group = groups.get(name.inode);
     if (group === undefined) groups.set(name.inode, [name]);

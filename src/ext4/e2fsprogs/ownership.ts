@@ -5,8 +5,8 @@ import { runInSlices } from "../../base/slices.ts";
 import type { RootTree } from "../../layers/root-tree.ts";
 import { Ext4Image } from "../read/image.ts";
 import { runScript, scriptFailure, type Command, type ScriptContext } from "./debugfs.ts";
-import { compareImage, type Difference } from "./difference.ts";
-import { lateNames } from "./late-names.ts";
+import { compareImage, shownPath, type Difference } from "./difference.ts";
+import { lateNames, makesName } from "./late-names.ts";
 
 /** Named in full in the failure's message; more would not help anybody. */
 const shownDifferences = 5;
@@ -29,28 +29,38 @@ export async function reconcile(tree: RootTree, context: ScriptContext): Promise
     if (difference.faults.length > 0) throw differs("mkfs.ext4 made", difference.faults);
     return difference;
   };
+  let applied = 0;
   const apply = async (commands: readonly Command[], remaining: RemainingCommands): Promise<void> => {
     await values.write();
+    const before = applied;
+    const onCommands = (done: number, total: number): void =>
+      context.onCommands(before + done, before + total);
     try {
-      await runScript(commands, context);
+      await runScript(commands, { ...context, onCommands });
     } catch (error) {
       throw hasReason(error, "E2FSPROGS_FAILED") ? await located(error, compare, remaining) : error;
     }
+    applied += commands.length;
   };
   let difference = await compare();
-  const late = lateNames(difference);
   if (difference.missing.length > 0) {
-    await apply(late, lateNames);
+    await apply(lateNames(difference), namesLeft);
     difference = await compare();
-    const [missing] = lateNames(difference);
-    if (missing !== undefined) throw scriptFailure(missing, "it had no effect");
+    const [first] = namesLeft(difference);
+    if (first !== undefined) throw scriptFailure(first, "it had no effect");
+    const lost = difference.missing.map(({ place }) => `${shownPath(place)} is missing`);
+    if (lost.length > 0) throw differs("mkfs.ext4 made", lost);
   }
   const { commands } = difference;
   await apply(commands, (rest) => rest.commands);
   const rest = await compare();
-  const left = [...lateNames(rest), ...rest.commands].map(({ text, subject }) => `${subject()} (${text})`);
+  const left = [...namesLeft(rest), ...rest.commands].map(({ text, subject }) => `${subject()} (${text})`);
   if (left.length > 0) throw differs("debugfs left", left);
-  return late.length + commands.length;
+  return applied;
+}
+
+function namesLeft(difference: Difference): readonly Command[] {
+  return lateNames(difference).filter(makesName);
 }
 
 type RemainingCommands = (difference: Difference) => readonly Command[];

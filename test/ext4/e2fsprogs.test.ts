@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { test } from "node:test";
+import { hasReason } from "../../src/base/error.ts";
+import type { BuildProgress } from "../../src/ext4/builder.ts";
+import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
+import { awkwardTree } from "./awkward-tree.ts";
+import { buildAndInspect, inputFor, litter, rejection, workFolder, type Built } from "./e2fsprogs-rig.ts";
+import { noise, sampleTree } from "./sample-tree.ts";
+import { buildTree, dir, file, link } from "./tree-builder.ts";
+
+const MiB = 1024 * 1024;
+const isRoot = process.geteuid?.() === 0;
+
+function assertRight({ verdict }: Pick<Built, "verdict">): void {
+  assert.deepEqual(verdict.differences, []);
+  assert.equal(verdict.fsck.clean, true, verdict.fsck.output);
+}
+
+test("one of everything reads back as it should", async () => {
+  await using folder = workFolder();
+  const sample = sampleTree();
+  const built = await buildAndInspect(await inputFor(sample, folder.path));
+  assertRight(built);
+  assert.equal(built.facts.inodes, sample.tree.inodeCount);
+  assert.equal(built.facts.devices, 3);
+  assert.equal(built.facts.xattrs, 5);
+  assert.deepEqual(await litter(), []);
+});
+
+test("what is awkward reads back as it should", async () => {
+  await using folder = workFolder();
+  const built = await buildAndInspect(await inputFor(awkwardTree(), folder.path));
+  assertRight(built);
+  const { blocks } = statSync(built.image);
+  assert.ok(blocks * 512 < 100 * MiB, "holes are kept, and free space costs nothing");
+  assert.deepEqual(await litter(), []);
+});
+
+test("an empty tree", async () => {
+  await using folder = workFolder();
+  assertRight(await buildAndInspect(await inputFor(buildTree(dir()), folder.path)));
+});
+
+test("without root's rights", { skip: isRoot ? false : "the other tests run without them" }, async (t) => {
+  await using folder = workFolder();
+  chmodSync(folder.path, 0o777);
+  const shims = join(folder.path, "shims");
+  mkdirSync(shims);
+  writeFileSync(join(shims, "unshare"), "#!/bin/sh\necho 'unshare: Operation not permitted' >&2\nexit 1\n");
+  chmodSync(join(shims, "unshare"), 0o755);
+  const asNobody = (path: string): Pick<Built, "verdict" | "facts"> => {
+    const tmp = join(folder.path, `tmp-${path.length}`);
+    mkdirSync(tmp);
+    chmodSync(tmp, 0o777);
+    const identity = [
+      "--reuid",
+      "65534",
+      "--regid",
+      "65534",
+      "--clear-groups",
+      "--no-new-privs",
+      "--bounding-set=-all",
+    ];
+    const child = join(import.meta.dirname, "e2fsprogs-child.ts");
+    const output = execFileSync("setpriv", [...identity, process.execPath, child], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: path, TMPDIR: tmp },
+    });
+    const built: { uid: number; litter: readonly string[] } & Pick<Built, "verdict" | "facts"> =
+      JSON.parse(output);
+    assert.equal(built.uid, 65_534);
+    assert.deepEqual(built.litter, []);
+    return built;
+  };
+  const path = process.env["PATH"] ?? "";
+  let changes = 0;
+  await t.test("in a user namespace of its own", { skip: namespacesWork() ? false : "refused here" }, () => {
+    const built = asNobody(path);
+    assertRight(built);
+    ({ changes } = built.facts);
+  });
+  await t.test("where user namespaces are refused", () => {
+    const built = asNobody(`${shims}${delimiter}${path}`);
+    assertRight(built);
+    assert.ok(built.facts.changes > changes + 1000, "every owner is set by the script");
+  });
+});
+
+function namespacesWork(): boolean {
+  try {
+    const nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set=-all"];
+    execFileSync("setpriv", [...nobody, "unshare", "--map-root-user", "true"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("a size that is asked for is kept to the block", async () => {
+  await using folder = workFolder();
+  const sizeBytes = 200 * MiB + 4096;
+  const input = await inputFor(sampleTree(), folder.path, { sizeBytes });
+  const built = await buildAndInspect(input);
+  assertRight(built);
+  assert.equal(statSync(built.image).size, sizeBytes);
+});
+
+test("the least size works, and a MiB less is refused before anything is made", async () => {
+  await using folder = workFolder();
+  const files = Array.from({ length: 500 }, (_, i) => [`f${i}`, file(noise(40_000, `${i}`))] as const);
+  const input = await inputFor(buildTree(dir(Object.fromEntries(files))), folder.path);
+  const failure = await rejection(e2fsprogsBuilder.build({ ...input, sizeBytes: MiB }));
+  assert.ok(hasReason(failure, "SIZE_TOO_SMALL"));
+  const minimum = Number(failure.facts["minimumBytes"]);
+  assertRight(await buildAndInspect({ ...input, sizeBytes: minimum }));
+  const target = join(folder.path, "smaller");
+  const smaller = await rejection(e2fsprogsBuilder.build({ ...input, target, sizeBytes: minimum - MiB }));
+  assert.ok(hasReason(smaller, "SIZE_TOO_SMALL"));
+  assert.equal(statSync(target, { throwIfNoEntry: false }), undefined);
+});
+
+test("a reserve stays free", async () => {
+  await using folder = workFolder();
+  const input = await inputFor(buildTree(dir()), folder.path, { reserveBytes: 500 * MiB });
+  await using build = await e2fsprogsBuilder.build(input);
+  assert.ok(build.built.sizeBytes > 560 * MiB);
+});
+
+test("many names in a directory, and many names of a file", async () => {
+  await using folder = workFolder();
+  const shared = file("shared");
+  const sharedLink = link("shared");
+  const children = Array.from(
+    { length: 3000 },
+    (_, i) =>
+      [`${i}-${"n".repeat(i % 200)}`, i % 3 === 0 ? file("") : i % 3 === 1 ? shared : sharedLink] as const,
+  );
+  const tree = buildTree(dir({ d: dir(Object.fromEntries(children)) }));
+  assertRight(await buildAndInspect(await inputFor(tree, folder.path)));
+});
+
+test("progress goes up to the whole", async () => {
+  await using folder = workFolder();
+  const sample = sampleTree();
+  const seen: BuildProgress[] = [];
+  const input = await inputFor(sample, folder.path, { onProgress: (progress) => seen.push(progress) });
+  const { facts } = await buildAndInspect(input);
+  for (const [unit, total] of [
+    ["bytes", sample.tree.contentBytes],
+    ["commands", facts.changes],
+  ] as const) {
+    const done = seen.filter((progress) => progress.unit === unit).map((progress) => progress.done);
+    assert.deepEqual(
+      done,
+      [...done].sort((a, b) => a - b),
+    );
+    assert.equal(done.at(-1), total, unit);
+  }
+});
+
+test("the same tree gives the same inodes, whenever it is built", async () => {
+  await using folder = workFolder();
+  const stat = async (name: string): Promise<string> => {
+    const target = join(folder.path, name);
+    await buildAndInspect(await inputFor(sampleTree(), folder.path, { target }));
+    return execFileSync("/usr/sbin/debugfs", ["-R", "stat /etc/hosts", target], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  };
+  const first = await stat("first");
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const times = (text: string): readonly string[] =>
+    [...text.matchAll(/^ ?(?:c|a|m|cr)time: .*$/gmu)].map(([line]) => line);
+  assert.equal(times(first).length, 4);
+  assert.deepEqual(times(await stat("second")), times(first));
+});
