@@ -10,6 +10,8 @@ export interface BuildInput {
   readonly layers: readonly LayerBlob[];
   /** The file to make; must not exist. The caller removes it when the build fails. */
   readonly target: string;
+  /** A folder of the caller's, in which the builder makes its own. */
+  readonly tempDir: string;
   /** Of the file system, in bytes; undefined lets the builder size it. */
   readonly sizeBytes: number | undefined;
   /** Of the file system, and the seed of its directory hashes; both as `8-4-4-4-12` hex digits. */

@@ -32,6 +32,7 @@ export interface PipelineDeps {
   readonly queue: TurnQueue;
   readonly stateDir: string;
   readonly cacheDir: string;
+  /** The daemon's own, swept when it starts. */
   readonly tempDir: string;
   readonly limits: Limits;
 }
@@ -168,6 +169,7 @@ async function buildRootfs(
     tree,
     layers: layers.map(({ blob }) => blob),
     target: staging.rootfsPath,
+    tempDir: deps.tempDir,
     sizeBytes: request.sizeBytes,
     uuid: derivedUuid("file system", plan.image.manifestDigest, plan.optionsKey),
     hashSeed: derivedUuid("hash seed", plan.image.manifestDigest, plan.optionsKey),

@@ -1,3 +1,4 @@
+import { openTempRoot } from "../base/temp-root.ts";
 import { BlobCache } from "../blobs/cache.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
 import { LayerScanner, makeScanPool } from "../layers/scan.ts";
@@ -12,9 +13,20 @@ export type OpenPulls = (config: DaemonConfig, store: Store, owned: AsyncDisposa
 export const openPulls: OpenPulls = async ({ paths, limits, tempDir }, store, owned) => {
   const { stateDir, cacheDir } = paths;
   const blobs = await BlobCache.open(cacheDir, { limits });
+  const temp = owned.use(await openTempRoot(tempDir, stateDir));
   const pool = owned.use(makeScanPool());
   const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });
   const builders = new Map([[e2fsprogsBuilder.name, e2fsprogsBuilder]]);
   const queue = new TurnQueue(limits.concurrentPulls);
-  return createPulls({ store, blobs, scanner, builders, queue, stateDir, cacheDir, tempDir, limits });
+  return createPulls({
+    store,
+    blobs,
+    scanner,
+    builders,
+    queue,
+    stateDir,
+    cacheDir,
+    tempDir: temp.path,
+    limits,
+  });
 };

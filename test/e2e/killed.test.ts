@@ -43,7 +43,7 @@ for (const [event, stage] of killedIn) {
     const left = namesBelow(join(home.state, "images"));
     assert.deepEqual(left, [], "no folder in images/");
     const images = await runCli(second, "image", "ls", "--json");
-    assert.deepEqual([images.status, JSON.parse(images.stdout)], [0, []], "no row");
+    assert.deepEqual([images.status, JSON.parse(images.stdout)], [0, { images: [] }], "no row");
     const pulls = await runCli(second, "pull", "ls", "--json");
     assert.equal(pulls.status, 0);
     assert.doesNotMatch(pulls.stdout, /PULL_STATE_(RUNNING|WAITING)/);
