@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { asBangerError } from "../../base/error.ts";
 import { makeTempDir } from "../../base/files.ts";
 import { resolvePaths } from "../../service/paths.ts";
@@ -26,6 +26,10 @@ interface Subject {
   readonly file: string;
 }
 
+const usage = `Usage: npm run -s demo                     pull an image packed of this machine's own files
+       npm run -s demo -- REF              pull that one instead
+       npm run -s demo -- --pack FOLDER    only write the demo's image, as an OCI layout`;
+
 /**
  * Pulls an image into a temporary place with commands that anyone could type, looks inside, and leaves nothing
  * behind. Without an argument the image is packed of this machine's own files, and no network is used.
@@ -34,12 +38,26 @@ export async function main(args: readonly string[]): Promise<void> {
   const terminal = processTerminal();
   using interrupt = watchInterrupts();
   try {
-    process.exitCode = await demo(args[0], terminal, interrupt.signal);
+    process.exitCode = await runDemo(args, terminal, interrupt.signal);
   } catch (error) {
     const failure = asBangerError(error, "demo");
     tellError(failure, "text", terminal);
     process.exitCode = interrupt.signal.aborted ? exitCodes.interrupted : exitCodeOf(failure);
   }
+}
+
+async function runDemo(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<ExitCode> {
+  const [first, second, ...rest] = args;
+  const known =
+    first === "--pack" ? second !== undefined : first?.startsWith("-") !== true && second === undefined;
+  if (!known || rest.length > 0) {
+    printLines(terminal.stderr, [usage]);
+    return first === "--help" ? exitCodes.done : exitCodes.usage;
+  }
+  if (first !== "--pack" || second === undefined) return demo(first, terminal, signal);
+  const layout = await writeLayout(resolve(terminal.folder, second), await demoLayers(signal));
+  printLines(terminal.stdout, [layout.reference]);
+  return exitCodes.done;
 }
 
 async function demo(
@@ -68,7 +86,7 @@ async function demo(
   };
   say("Tell what a pull would do, then do it.");
   for (const words of [
-    ["image", "resolve", subject.reference],
+    ["image", "resolve", subject.reference, ...subject.pullArgs],
     ["image", "pull", subject.reference, ...subject.pullArgs],
   ]) {
     const code = await banger(...words);
