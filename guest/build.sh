@@ -21,13 +21,29 @@ mkdir -p "$out"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Address-randomised where the compiler links that statically; old musl-gcc specs do not.
-# The check runs the program: a wrong start file links and then crashes.
-static=-static
+# A program that asks for a dynamic loader cannot start in an image without one, and a linker makes
+# such a thing without a word: musl-gcc of Debian 12 does, given -static-pie.
+is_static() {
+	! readelf -lW "$1" | grep -q INTERP && ! readelf -dW "$1" | grep -q NEEDED
+}
+
 printf 'int main(void) { return 0; }\n' >"$scratch/probe.c"
-if $CC -static-pie -fPIE -o "$scratch/probe" "$scratch/probe.c" 2>/dev/null && "$scratch/probe" 2>/dev/null &&
-	od -An -tx1 -j16 -N1 "$scratch/probe" | grep -q 03; then
+works() {
+	# shellcheck disable=SC2086 # the flags are words
+	$CC $1 -o "$scratch/probe" "$scratch/probe.c" 2>/dev/null && is_static "$scratch/probe" &&
+		readelf -hW "$scratch/probe" | grep -q 'Type: *DYN' && "$scratch/probe"
+}
+
+# Address-randomised where the compiler can do that statically: by itself, or with musl's start file
+# for it spelt out; else at a fixed address.
+musl=/usr/lib/$(gcc -dumpmachine | sed 's/-gnu/-musl/')
+spelt="-static -fPIE -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text $musl/rcrt1.o $musl/crti.o $musl/crtn.o"
+if works "-static-pie -fPIE"; then
 	static="-static-pie -fPIE"
+elif works "$spelt"; then
+	static=$spelt
+else
+	static=-static
 fi
 
 build() {
@@ -36,6 +52,7 @@ build() {
 	# shellcheck disable=SC2086 # the flags are words
 	(cd "$here" && $CC $warnings $hardening $small $same $static -DBANGER_VERSION="\"${version:-0}\"" \
 		-o "$scratch/$program" "$@")
+	is_static "$scratch/$program" || { echo "$program is not static" >&2 && exit 1; }
 	# Renamed into place: a build cut off leaves the old program, never half of a new one.
 	cp "$scratch/$program" "$out/.$program.new"
 	chmod 0755 "$out/.$program.new"
@@ -45,3 +62,4 @@ build() {
 
 build banger-vsock-agent agent.c serve.c answers.c http.c info.c ports.c confine.c inet.c kernel-parameter.c text.c
 build vsock-get vsock-get.c text.c
+build banger-init init.c init-conf.c init-user.c init-run.c init-children.c init-mounts.c init-network.c inet.c kernel-parameter.c text.c
