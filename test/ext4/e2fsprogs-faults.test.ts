@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { BangerError, hasReason, type Reason } from "../../src/base/error.ts";
 import type { BuildInput } from "../../src/ext4/builder.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
-import { inputFor, litter, rejection, workFolder } from "./e2fsprogs-rig.ts";
+import { assertNoLitter, buildAll, inputFor, rejection, workFolder } from "./e2fsprogs-rig.ts";
 import { noise, sampleTree } from "./sample-tree.ts";
 import { buildTree, device, dir, fifo, file, link, type Described } from "./tree-builder.ts";
 
@@ -27,15 +27,15 @@ async function withProgram<T>(name: string, script: string, action: () => Promis
   }
 }
 
-async function buildAll(input: BuildInput): Promise<void> {
-  await using build = await e2fsprogsBuilder.build(input);
-  await build.applyOwnership();
-}
-
 async function refusal(promise: Promise<unknown>, reason: Reason): Promise<BangerError> {
   const error = await rejection(promise);
   assert.ok(hasReason(error, reason), `${error instanceof BangerError ? error.reason : ""} ${String(error)}`);
-  assert.deepEqual(await litter(), []);
+  return error;
+}
+
+async function refused(input: BuildInput, reason: Reason): Promise<BangerError> {
+  const error = await refusal(buildAll(input), reason);
+  assertNoLitter(input);
   return error;
 }
 
@@ -94,7 +94,7 @@ test("a debugfs that does not do as told is found out", async (t) => {
   const run = async (script: string, reason: Reason): Promise<BangerError> => {
     const target = join(folder.path, `image-${readdirSync(folder.path).length}`);
     const input = await inputFor(sampleTree(), folder.path, { target });
-    return withProgram("debugfs", script, () => refusal(buildAll(input), reason));
+    return withProgram("debugfs", script, () => refused(input, reason));
   };
   const named = (error: BangerError, command: RegExp, path: string): void => {
     assert.match(error.facts["command"] ?? "", command);
@@ -139,7 +139,7 @@ test("an mkfs that does not do as told is found out", async (t) => {
   const run = async (script: string, reason: Reason): Promise<BangerError> => {
     const target = join(folder.path, `image-${readdirSync(folder.path).length}`);
     const input = await inputFor(sampleTree(), folder.path, { target });
-    return withProgram("mkfs.ext4", script, () => refusal(buildAll(input), reason));
+    return withProgram("mkfs.ext4", script, () => refused(input, reason));
   };
   const meddling = (what: string): string =>
     `args=("$@"); for i in "$\{!args[@]}"; do [ "$\{args[i]}" = -d ] && cd "$\{args[i+1]}"; done; ${what}; exec /usr/sbin/mkfs.ext4 "$@"`;
@@ -163,7 +163,7 @@ test("an mkfs that does not do as told is found out", async (t) => {
     const target = join(folder.path, "linked");
     const input = await inputFor(buildTree(dir({ one: shared, two: shared })), folder.path, { target });
     const error = await withProgram("mkfs.ext4", meddling("rm -f one"), () =>
-      refusal(buildAll(input), "VERIFY_FAILED"),
+      refused(input, "VERIFY_FAILED"),
     );
     assert.match(error.message, /\/one is missing/u);
   });
@@ -203,7 +203,7 @@ test("names and attributes that debugfs can't be told", async (t) => {
   for (const [what, children] of cases) {
     await t.test(what, async () => {
       const input = await inputFor(buildTree(dir(children)), folder.path);
-      const error = await refusal(e2fsprogsBuilder.build(input), "LAYER_UNENCODABLE");
+      const error = await refused(input, "LAYER_UNENCODABLE");
       assert.equal(error.facts["layer"], input.layers[0]?.digest);
       assert.ok(Number(error.facts["entry"]) >= 1 && (error.facts["name"] ?? "") !== "");
       assert.equal(existsSync(input.target), false, "nothing was made");
@@ -217,17 +217,17 @@ test("a layer that is not what was scanned", async () => {
   const [, , plain] = input.layers;
   assert.ok(plain !== undefined);
   truncateSync(plain.path, 600);
-  await refusal(e2fsprogsBuilder.build(input), "LAYER_INVALID");
+  await refused(input, "LAYER_INVALID");
   rmSync(plain.path);
-  await rejection(e2fsprogsBuilder.build(input));
-  assert.deepEqual(await litter(), []);
+  await rejection(buildAll(input));
+  assertNoLitter(input);
 });
 
 test("a target that exists is left alone", async () => {
   await using folder = workFolder();
   const input = await inputFor(sampleTree(), folder.path);
   writeFileSync(input.target, "precious");
-  await refusal(e2fsprogsBuilder.build(input), "FILESYSTEM_ERROR");
+  await refused(input, "FILESYSTEM_ERROR");
   assert.equal(execFileSync("cat", [input.target], { encoding: "utf8" }), "precious");
   await refusal(
     e2fsprogsBuilder.build({ ...input, target: join(folder.path, "a?offset=3") }),
@@ -247,7 +247,7 @@ test("stopped at any moment, it leaves nothing behind", async (t) => {
     rmSync(input.target, { force: true });
     const abort = new AbortController();
     const extra = more(() => abort.abort());
-    await refusal(buildAll({ ...input, signal: abort.signal, ...extra }), "CANCELLED");
+    await refused({ ...input, signal: abort.signal, ...extra }, "CANCELLED");
   };
   await t.test("before it begins", () =>
     stopped((stop) => {
@@ -287,15 +287,12 @@ test("a full TMPDIR is named as such", { skip: isRoot ? false : "needs a mount" 
   const small = join(folder.path, "small");
   mkdirSync(small);
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", small]);
-  const before = process.env["TMPDIR"];
   try {
-    const input = await inputFor(buildTree(dir({ a: file(noise(3_000_000)) })), folder.path);
-    process.env["TMPDIR"] = small;
-    const error = await refusal(e2fsprogsBuilder.build(input), "DISK_FULL");
+    const tree = buildTree(dir({ a: file(noise(3_000_000)) }));
+    const input = await inputFor(tree, folder.path, { tempDir: small });
+    const error = await refused(input, "DISK_FULL");
     assert.match(error.message, /TMPDIR/u);
   } finally {
-    if (before === undefined) delete process.env["TMPDIR"];
-    else process.env["TMPDIR"] = before;
     execFileSync("umount", [small]);
   }
 });

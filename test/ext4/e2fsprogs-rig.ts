@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { mkdirSync, mkdtempSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultLimits } from "../../src/base/limits.ts";
@@ -35,6 +35,7 @@ export async function inputFor(
     tree: built.tree,
     layers: await layTree(built, folder),
     target: join(folder, "rootfs.ext4"),
+    tempDir: tempIn(folder),
     sizeBytes: undefined,
     uuid: "01234567-89ab-cdef-0123-456789abcdef",
     hashSeed: "fedcba98-7654-3210-fedc-ba9876543210",
@@ -46,18 +47,30 @@ export async function inputFor(
   };
 }
 
+export async function buildAll(input: BuildInput): Promise<OwnershipFacts> {
+  await using build = await e2fsprogsBuilder.build(input);
+  return await build.applyOwnership();
+}
+
 /** Builds the tree, and asks the reader and e2fsck what became of it. */
 export async function buildAndInspect(input: BuildInput): Promise<Built> {
   const { target: path, tree, limits, signal } = input;
-  await using build = await e2fsprogsBuilder.build(input);
-  const facts = await build.applyOwnership();
+  const facts = await buildAll(input);
+  assertNoLitter(input);
   const verdict = await inspectImage({ path, tree, limits, signal, depth: "full" });
   return { image: path, facts, verdict };
 }
 
-/** What the builder left in TMPDIR. */
-export async function litter(): Promise<readonly string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith("banger-build-"));
+/** A folder for the builder alone, so that what it leaves can be told. */
+function tempIn(folder: string): string {
+  const path = join(folder, "tmp");
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
+/** The builder must leave nothing but the image. */
+export function assertNoLitter({ tempDir }: BuildInput): void {
+  assert.deepEqual(readdirSync(tempDir), []);
 }
 
 /** What a promise that must fail fails with. */

@@ -7,7 +7,7 @@ import { hasReason } from "../../src/base/error.ts";
 import type { BuildProgress } from "../../src/ext4/builder.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
 import { awkwardTree } from "./awkward-tree.ts";
-import { buildAndInspect, inputFor, litter, rejection, workFolder, type Built } from "./e2fsprogs-rig.ts";
+import { buildAndInspect, inputFor, rejection, workFolder, type Built } from "./e2fsprogs-rig.ts";
 import { noise, sampleTree } from "./sample-tree.ts";
 import { buildTree, dir, file, link } from "./tree-builder.ts";
 
@@ -27,7 +27,6 @@ test("one of everything reads back as it should", async () => {
   assert.equal(built.facts.inodes, sample.tree.inodeCount);
   assert.equal(built.facts.devices, 3);
   assert.equal(built.facts.xattrs, 5);
-  assert.deepEqual(await litter(), []);
 });
 
 test("what is awkward reads back as it should", async () => {
@@ -36,7 +35,6 @@ test("what is awkward reads back as it should", async () => {
   assertRight(built);
   const { blocks } = statSync(built.image);
   assert.ok(blocks * 512 < 100 * MiB, "holes are kept, and free space costs nothing");
-  assert.deepEqual(await litter(), []);
 });
 
 test("an empty tree", async () => {
@@ -69,10 +67,8 @@ test("without root's rights", { skip: isRoot ? false : "the other tests run with
       encoding: "utf8",
       env: { ...process.env, PATH: path, TMPDIR: tmp },
     });
-    const built: { uid: number; litter: readonly string[] } & Pick<Built, "verdict" | "facts"> =
-      JSON.parse(output);
+    const built: { uid: number } & Pick<Built, "verdict" | "facts"> = JSON.parse(output);
     assert.equal(built.uid, 65_534);
-    assert.deepEqual(built.litter, []);
     return built;
   };
   const path = process.env["PATH"] ?? "";
