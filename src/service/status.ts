@@ -26,13 +26,15 @@ export const errorDomain = "image.banger";
 const detailsKey = "grpc-status-details-bin";
 
 /**
- * Characters of one text and fields of one request that an error carries. Trailers are HTTP/2 headers, and some
- * clients drop the connection where all of them exceed 8 KiB.
+ * Characters of the texts and the number of things that an error carries: in all below 8 KiB once in base64.
+ * Trailers are HTTP/2 headers, and some clients drop the connection where these exceed that.
  */
 const maxMessage = 1024;
-const maxFact = 256;
+const maxHint = 512;
+const maxName = 64;
+const maxFact = 160;
 const maxFacts = 8;
-const maxFields = 8;
+const maxFields = 6;
 
 /** A failure as grpc-js takes it, for `callback` and for `call.emit("error", …)`. */
 export class StatusFailure extends Error {
@@ -138,15 +140,15 @@ function richStatus(error: BangerError, code: Code, message: string): Status {
   const { reason, op, hint, fields, retryAfterMs } = error;
   const facts = Object.entries(error.facts).slice(0, maxFacts);
   const metadata = Object.fromEntries([
-    ...facts.map(([name, value]): [string, string] => [clip(name, 64), clip(value, maxFact)]),
-    ["op", clip(op, maxFact)],
-    ...(hint === undefined ? [] : [["hint", clip(hint, 2 * maxFact)]]),
+    ...facts.map(([name, value]): [string, string] => [clip(name, maxName), clip(value, maxFact)]),
+    ["op", clip(op, maxName)],
+    ...(hint === undefined ? [] : [["hint", clip(hint, maxHint)]]),
   ]);
   const info = create(ErrorInfoSchema, { reason, domain: errorDomain, metadata });
   const details = [anyPack(ErrorInfoSchema, info)];
   if (fields.length > 0) {
     const fieldViolations = fields.slice(0, maxFields).map(({ field, description }) => {
-      return { field: clip(field, maxFact), description: clip(description, maxFact) };
+      return { field: clip(field, maxName), description: clip(description, maxFact) };
     });
     details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
   }
