@@ -19,7 +19,7 @@ export function daemonText(status: GetDaemonStatusResponse, now: number): string
       ["images", formatCount(status.imageCount)],
       [
         "pulls",
-        `${formatCount(status.activePullCount)} active, ${plural(status.waitingPullCount, "pull")} waiting`,
+        `${formatCount(status.activePullCount)} active, ${formatCount(status.waitingPullCount)} waiting`,
       ],
     ]),
     ...checks.flatMap(({ name, ok, detail, remedy }) => {
