@@ -47,7 +47,11 @@ for (const [event, stage] of killedIn) {
     const pulls = await runCli(second, "pull", "ls", "--json");
     assert.equal(pulls.status, 0);
     assert.doesNotMatch(pulls.stdout, /PULL_STATE_(RUNNING|WAITING)/);
-    assert.deepEqual(namesBelow(home.temp), [], "nothing in the temporary folder");
+    assert.equal(
+      namesBelow(home.temp).length,
+      1,
+      "in the temporary folder, only the living daemon's own, empty",
+    );
 
     const again = await followPull(home, [`oci:${layout}:latest`]);
     assert.equal(again.status, 0, JSON.stringify(again.events.at(-1)));
