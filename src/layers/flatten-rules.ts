@@ -124,7 +124,7 @@ export function refuse(rule: FlattenRule, site: Pick<EntrySite, "layer" | "entry
   const { layer, entry } = site;
   const name = printable(entry.path);
   const links = entry.kind === "hardlink" || entry.kind === "symlink";
-  const shown = links ? `${name} -> ${printable(entry.target)}` : name;
+  const shown = links ? `${shorten(name)} -> ${shorten(printable(entry.target))}` : shorten(name);
   throw new BangerError(
     reason,
     `layer ${shortDigest(layer.blobDigest)}, entry ${entry.number}, "${shown}" ${what} (${rule})`,
@@ -134,4 +134,9 @@ export function refuse(rule: FlattenRule, site: Pick<EntrySite, "layer" | "entry
       facts: { layer: layer.blobDigest, entry: String(entry.number), rule, name },
     },
   );
+}
+
+/** A name of thousands of bytes would hide the message around it; the facts have it whole. */
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -17,8 +17,6 @@ export interface Parent {
   readonly directory: MutableDirectory;
   /** Where it lies, with no symlink on the way. */
   readonly path: CleanPath;
-  /** Symlinks followed to get there. */
-  readonly links: number;
   /** Whether it leads there until a directory or a symlink is taken out of the tree. */
   readonly lasting: boolean;
 }
@@ -107,18 +105,17 @@ export class MergeTree {
       return {
         directory: child,
         path: joinPath(above.path, lastName(wanted)),
-        links: above.links,
         lasting: true,
       };
     }
     const end = this.walk(wanted, site);
     if (end.missing.length > 0) return undefined;
-    const { directory, links, assumed } = end;
-    return { directory, path: joinBytes(end.names, "/"), links, lasting: !assumed };
+    const { directory, assumed } = end;
+    return { directory, path: joinBytes(end.names, "/"), lasting: !assumed };
   }
 
   #makeAll(wanted: CleanPath, site: EntrySite): Parent {
-    const { directory: start, names: found, missing, links, assumed } = this.walk(wanted, site);
+    const { directory: start, names: found, missing, assumed } = this.walk(wanted, site);
     let directory = start;
     const names = [...found];
     let length = joinBytes(names, "/").length;
@@ -132,7 +129,7 @@ export class MergeTree {
       this.#onMade(names, replaced, site);
       directory = made;
     }
-    return { directory, path: joinBytes(names, "/"), links, lasting: !assumed };
+    return { directory, path: joinBytes(names, "/"), lasting: !assumed };
   }
 
   #put(

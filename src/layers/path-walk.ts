@@ -13,8 +13,6 @@ export interface Walk {
   readonly names: readonly ByteString[];
   /** What is left of the path below `directory`: the first of these is missing there, or is no directory. */
   readonly missing: readonly ByteString[];
-  /** How many symlinks were followed. */
-  readonly links: number;
   /** Whether `..` took away a name that is missing: where this leads changes once there is a symlink of that name. */
   readonly assumed: boolean;
   /** How many components were looked at, as a measure of the work. */
@@ -86,7 +84,7 @@ export function walk(root: MutableDirectory, path: CleanPath, lookUp: LookUp = i
       missing.push(name);
     }
   }
-  return { directory, names, missing, links, assumed, steps };
+  return { directory, names, missing, assumed, steps };
 }
 
 function pushReversed(todo: ByteString[], target: ByteString): void {

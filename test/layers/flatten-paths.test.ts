@@ -115,6 +115,13 @@ test("`..` of a link's target goes up from where the link led, not from its name
   ]);
 });
 
+test("`..` after an absolute target goes up from there, not from the link", () => {
+  const lower = layer(dir("deep/er"), symlink("deep/er/l", "/a/b/../c"), dir("a/b"));
+  assert.ok(names(merge([lower, layer(file("deep/er/l/x"))])).includes("a/c/x"));
+  const top = layer(dir("deep/er"), symlink("deep/er/l", "/a/../c"), dir("a"));
+  assert.ok(names(merge([top, layer(file("deep/er/l/x"))])).includes("c/x"));
+});
+
 test("a dangling parent link is followed and its target made", () => {
   const tree = merge([layer(symlink("l", "to/there")), layer(file("l/x", "", { mtime: 7 }))]);
   assert.deepEqual(names(tree), ["l", "to/", "to/there/", "to/there/x"]);

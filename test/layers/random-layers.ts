@@ -22,7 +22,7 @@ const spelling = fc
   .map((p) => p.join(""));
 
 const target = fc
-  .tuple(fc.constantFrom("", "/", "../", "../../", "./", "a/../"), path)
+  .tuple(fc.constantFrom("", "/", "../", "../../", "./", "a/../", "/b/../", "../c/../"), path)
   .map((parts) => parts.join(""));
 
 export interface RandomOptions {
