@@ -2,7 +2,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { GetDaemonStatusResponse } from "../../../gen/banger/image/v1/daemon_service_pb.ts";
 import { facts } from "./table.ts";
 import { safeText } from "./text.ts";
-import { formatAge, formatCount, plural } from "./units.ts";
+import { formatAge, formatCount } from "./units.ts";
 
 /** How a daemon is, for a person: its checks last, each with what to do where it is not met. */
 export function daemonText(status: GetDaemonStatusResponse, now: number): string[] {
