@@ -7,7 +7,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/out}
 if [ -z "${CC:-}" ]; then
-	if command -v musl-gcc >/dev/null 2>&1; then CC=musl-gcc; else CC=gcc; fi
+	CC=gcc
+	if command -v musl-gcc >/dev/null 2>&1; then CC="musl-gcc"; fi
 fi
 version=$(sed -n 's/^  "version": "\([0-9A-Za-z.+-]*\)".*/\1/p' "$here/../package.json" 2>/dev/null || true)
 

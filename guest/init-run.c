@@ -159,6 +159,17 @@ static int find_program(const char *name, const char *search, char *path)
                 : refuse("not found on PATH", name, 0, STATUS_NOT_FOUND);
 }
 
+/*
+ * The console is root's; a program that opens /dev/stdout anew, as log settings like to, needs it to
+ * be its own. runc does the same (fixStdioPermissions).
+ */
+static void give_console(uid_t uid)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (isatty(fd) == 1 && fchown(fd, uid, (gid_t)-1) < 0)
+            complain(INIT_PROGRAM, "the console stays root's", NULL, errno);
+}
+
 static int execute(struct init_conf *conf, struct environment *environment)
 {
     char path[PATH_BYTES];
@@ -181,6 +192,7 @@ int become_program(struct init_conf *conf, const struct identity *identity, stru
     make_directories(conf->directory);
     if (chdir(conf->directory) < 0)
         return refuse("cannot enter WorkingDir", conf->directory, errno, STATUS_CANNOT_RUN);
+    give_console(identity->uid);
     if (!become_user(identity))
         return refuse("cannot become the image's User", conf->user, errno, STATUS_CANNOT_RUN);
     return execute(conf, environment);
