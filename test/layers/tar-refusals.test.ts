@@ -236,6 +236,12 @@ test("the message can be read by a person, and shows no control characters", () 
   assert.ok((error.hint ?? "").length > 0);
 });
 
+test("an entry without a name yet is not blamed on the one before", () => {
+  const archive = tar(file("a"), header({ name: "n", checksum: 1 }));
+  const error = assertRefused(archive, { reason: "LAYER_INVALID", rule: "header-checksum", entry: 2 });
+  assert.equal(error.facts["name"], undefined);
+});
+
 test("a body is not taken for headers", () => {
   const hidden = tar(file("etc/shadow", "root::"));
   const { entries } = readTar(tar(file("a", hidden), padded("")));

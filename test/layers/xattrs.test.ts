@@ -34,12 +34,15 @@ test("libarchive's are URL-encoded names and base64 values, padded or not; star'
     "LIBARCHIVE.xattr.security.capability": capability.toString("base64").replace(/=+$/, ""),
     "LIBARCHIVE.xattr.user.both": Buffer.from("libarchive").toString("base64"),
     "SCHILY.xattr.user.both": "star",
+    "SCHILY.xattr.user.first": "star",
+    "LIBARCHIVE.xattr.user.first": Buffer.from("libarchive").toString("base64"),
     "LIBARCHIVE.xattr.user.none": "",
   };
   assert.deepEqual(xattrsOf(records), {
     "security.capability": capability.toString("hex"),
     "user.a=b%": hex("x=y"),
     "user.both": hex("star"),
+    "user.first": hex("star"),
     "user.none": "",
   });
 });
