@@ -130,8 +130,11 @@ test("H14 wrong bytes of the right length leave nothing behind", async () => {
 
 test("H14 too many bytes are not written, and too few are no blob", async () => {
   await withCache(async ({ cache, ingest }) => {
-    const long = source({ bytes: Buffer.concat([content, Buffer.from("x")]) });
-    await fails(cache.fetch(layer, long.open, { signal }), "SIZE_MISMATCH");
+    const long = source({ bytes: Buffer.concat([content, content, content]) });
+    let written = 0;
+    const onProgress = (done: number): void => void (written = done);
+    await fails(cache.fetch(layer, long.open, { signal, onProgress }), "SIZE_MISMATCH");
+    assert.equal(written, content.length, "it stopped at the size");
     const short = source({ bytes: content.subarray(0, -1) });
     await fails(cache.fetch(layer, short.open, { signal }), "SIZE_MISMATCH");
     assert.deepEqual(await ingest(), []);

@@ -127,6 +127,17 @@ for (const [name, type] of [
   });
 }
 
+test("R30 a type with a parameter still is what decides where the document says nothing", async () => {
+  const docker = buildImage({ docker: true, manifest: { mediaType: undefined } });
+  await withImage(docker, async (registry, pull) => {
+    registry.fault(
+      { path: /manifests/ },
+      { headers: { "content-type": `${dockerManifest}; charset=utf-8` } },
+    );
+    assert.equal((await pull()).image.manifest.mediaType, dockerManifest);
+  });
+});
+
 test("R31 a Content-Type that contradicts the document is refused", async () => {
   await withImage(image, async (registry, pull) => {
     registry.fault({ path: /manifests/ }, { headers: { "content-type": dockerIndex } });

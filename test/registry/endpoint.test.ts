@@ -34,6 +34,14 @@ test("H02 plain HTTP is for this machine alone, or where it was allowed by name"
   assert.equal(endpointOf("registry.test:80", ["registry.test:80"]).mayBePlain, true);
 });
 
+test("H02 any other registry is never tried in the clear", async () => {
+  // A name that does not resolve: a probe would fail.
+  assert.equal(
+    (await baseUrlOf(endpointOf("registry.invalid:5000"), 1000, never)).href,
+    "https://registry.invalid:5000/",
+  );
+});
+
 async function listening(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", resolve);
