@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
+import { makeImage } from "../../bench/images.ts";
 import { makeDaemonHome, namesBelow, runCli, startDaemonProcess } from "../system/daemon-process.ts";
-import { writeDebianLayout } from "../system/debian-image.ts";
 import { runProgram } from "../system/program.ts";
 import { followPull } from "../system/pull-events.ts";
 
@@ -21,8 +21,11 @@ const killedIn: ReadonlyMap<string, string> = new Map([
 ]);
 
 const folder = mkdtempSync(join(tmpdir(), "banger-killed-"));
-const layout = join(folder, "layout");
-before(() => writeDebianLayout(layout));
+let layout = "";
+before(async () => {
+  const shape = { name: "image", layers: 3, entriesPerLayer: 700, meanFileBytes: 20_000, overwritten: 0.1 };
+  layout = await makeImage(shape, folder);
+});
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 for (const [event, stage] of killedIn) {
