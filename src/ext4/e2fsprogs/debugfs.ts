@@ -19,8 +19,11 @@ export interface ScriptContext extends ProgramContext {
   readonly onCommands: (done: number, total: number) => void;
 }
 
-/** Commands of one run: its output is held in memory. */
-const commandsPerRun = 200_000;
+/**
+ * Commands of one run: about 50 ms of debugfs, and as long of our event loop for writing them and for holding its
+ * output against them.
+ */
+const commandsPerRun = 50_000;
 
 /**
  * Runs commands on the image, in as few runs as their output allows.
