@@ -3,7 +3,6 @@ import { Command, CommanderError } from "commander";
 import { asBangerError, type BangerError } from "../base/error.ts";
 import { packageVersion } from "../base/version.ts";
 import { loadConfig } from "./config.ts";
-import { startDaemon } from "./daemon.ts";
 import { lineLog, type Log } from "./log.ts";
 import { resolvePaths, type PathFlags } from "./paths.ts";
 
@@ -43,6 +42,8 @@ async function serve(flags: PathFlags, log: Log): Promise<void> {
   const told = stopSignal(log);
   const surroundings = { env: process.env, home: homedir(), folder: process.cwd() };
   const config = loadConfig(resolvePaths(flags, surroundings));
+  // Not before the flags are known to be right: it brings gRPC and SQLite with it.
+  const { startDaemon } = await import("./daemon.ts");
   await using daemon = await startDaemon(config, { log });
   log.info("signal", { name: await told });
   await daemon.stop();

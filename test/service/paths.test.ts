@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { hasReason } from "../../src/base/error.ts";
+import { makeTempDir, type TempDir } from "../../src/base/files.ts";
+import { loadConfig } from "../../src/service/config.ts";
+import { claimFolder, unsafeBecause } from "../../src/service/folders.ts";
+import { resolvePaths, type PathFlags } from "../../src/service/paths.ts";
+
+let dir: TempDir;
+before(async () => {
+  dir = await makeTempDir("banger-paths-");
+});
+after(() => dir[Symbol.asyncDispose]());
+
+const paths = (flags: PathFlags, env: Record<string, string> = {}) =>
+  resolvePaths(flags, { env, home: "/home/a", folder: "/work" });
+
+describe("where things are", () => {
+  test("by default, in the user's own folders", () => {
+    assert.deepEqual(paths({}), {
+      stateDir: "/home/a/.local/state/banger",
+      cacheDir: "/home/a/.cache/banger",
+      socketPath: "/home/a/.local/state/banger/bangerd.sock",
+      configPath: "/home/a/.config/banger/config.toml",
+      configNamed: false,
+      socketNamed: false,
+    });
+  });
+
+  test("XDG's variables move them, where they are absolute", () => {
+    const env = {
+      XDG_STATE_HOME: "/x/state",
+      XDG_CACHE_HOME: "/x/cache",
+      XDG_CONFIG_HOME: "/x/config",
+      XDG_RUNTIME_DIR: "/run/user/1",
+    };
+    const found = paths({}, env);
+    assert.equal(found.stateDir, "/x/state/banger");
+    assert.equal(found.cacheDir, "/x/cache/banger");
+    assert.equal(found.configPath, "/x/config/banger/config.toml");
+    assert.equal(found.socketPath, "/run/user/1/banger/bangerd.sock");
+    const relative = paths({}, { XDG_STATE_HOME: "state", XDG_RUNTIME_DIR: "" });
+    assert.deepEqual(relative, paths({}));
+  });
+
+  test("flags beat variables, which beat defaults; a flag is relative to where it was given", () => {
+    const env = { BANGER_STATE_DIR: "/env/state", BANGER_SOCKET: "env.sock", BANGER_CACHE_DIR: "" };
+    const found = paths({ stateDir: "flag/state", config: "c.toml" }, env);
+    assert.equal(found.stateDir, "/work/flag/state");
+    assert.equal(found.socketPath, "/work/env.sock");
+    assert.equal(found.cacheDir, "/home/a/.cache/banger");
+    assert.equal(found.configPath, "/work/c.toml");
+    assert.ok(found.configNamed && found.socketNamed);
+    assert.equal(paths({}, env).stateDir, "/env/state");
+    assert.equal(paths({ stateDir: "/s" }).socketPath, "/s/bangerd.sock");
+  });
+
+  test("a system install has root's, and flags still beat them", () => {
+    const found = paths(
+      { system: true, cacheDir: "/c" },
+      { XDG_STATE_HOME: "/x", XDG_RUNTIME_DIR: "/run/user/0" },
+    );
+    assert.deepEqual(found, {
+      stateDir: "/var/lib/banger",
+      cacheDir: "/c",
+      socketPath: "/run/banger/bangerd.sock",
+      configPath: "/etc/banger/config.toml",
+      configNamed: false,
+      socketNamed: false,
+    });
+  });
+});
+
+describe("the config", () => {
+  test("must be there where it was named, and is not ignored where it is there", async () => {
+    const named = { ...paths({ stateDir: dir.path }), configPath: join(dir.path, "config.toml") };
+    assert.equal(loadConfig(named).paths, named);
+    const missing = { ...named, configNamed: true };
+    assert.throws(
+      () => loadConfig(missing),
+      (error) => hasReason(error, "CONFIG_INVALID"),
+    );
+    await writeFile(named.configPath, "");
+    assert.throws(
+      () => loadConfig(named),
+      (error) => hasReason(error, "NOT_IMPLEMENTED"),
+    );
+  });
+});
+
+describe("a daemon's folder", () => {
+  test("is made for its owner alone, with those above it", async () => {
+    const path = join(dir.path, "deep", "state");
+    await claimFolder(path, "state");
+    await claimFolder(path, "state");
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
+    assert.equal((await stat(join(dir.path, "deep"))).mode & 0o777, 0o700);
+  });
+
+  test("that everybody may write is refused", async () => {
+    const path = await mkdtemp(join(dir.path, "open-"));
+    await claimFolder(path, "state");
+    for (const mode of [0o777, 0o1777, 0o702]) {
+      await chmod(path, mode);
+      await assert.rejects(claimFolder(path, "cache"), (error) => hasReason(error, "STATE_UNSAFE"));
+    }
+  });
+
+  test("belongs to its user or to root, and only a group of the user's own may write", () => {
+    const user = { uid: 1000, gid: 1000 };
+    assert.equal(unsafeBecause({ uid: 1000, gid: 1000, mode: 0o40755 }, user), undefined);
+    assert.equal(unsafeBecause({ uid: 1000, gid: 1000, mode: 0o40775 }, user), undefined);
+    assert.equal(unsafeBecause({ uid: 0, gid: 0, mode: 0o40755 }, user), undefined);
+    assert.match(unsafeBecause({ uid: 1000, gid: 50, mode: 0o40775 }, user) ?? "", /group 50/);
+    assert.match(unsafeBecause({ uid: 1001, gid: 1000, mode: 0o40700 }, user) ?? "", /uid 1001/);
+    assert.match(unsafeBecause({ uid: 1001, gid: 0, mode: 0o40700 }, { uid: 0, gid: 0 }) ?? "", /uid 1001/);
+  });
+
+  test("that is a file is an error", async () => {
+    const path = join(dir.path, "file");
+    await writeFile(path, "");
+    await assert.rejects(claimFolder(path, "state"), (error) => hasReason(error, "INTERNAL"));
+  });
+});
