@@ -36,8 +36,10 @@ export function defaultImageName(
   return `${name.slice(0, maxLength - hash.length - 1)}-${hash}`;
 }
 
+/** Twice what fits is enough to see that it doesn't; longer text would only cost time. */
 function sanitize(text: string): string {
   return text
+    .slice(0, 2 * maxLength)
     .toLowerCase()
     .replaceAll(/[^a-z0-9._-]+/g, "-")
     .replace(/^[._-]+/, "")
