@@ -34,7 +34,15 @@ for (const { name, mkfs } of cases) {
     // 1 is "errors corrected": the directory was made anew.
     program("e2fsck", ["-fyD", path], [0, 1]);
     checkNames(path, names, true);
+    assert.equal(indexLevels(path), mkfs.includes("1024") ? 2 : 1);
   });
+}
+
+/** `dx_root.info.indirect_levels` counts the levels below the root. */
+function indexLevels(path: string): number {
+  using image = Ext4Image.open(path);
+  const many = image.inode(image.lookup(image.inode(2), bytes("many")) ?? 0);
+  return image.read(many, 0, 1024).readUInt8(30) + 1;
 }
 
 function checkNames(path: string, names: readonly string[], hashed: boolean): void {

@@ -13,36 +13,73 @@ import { accessAcl, noise } from "../sample-tree.ts";
 import { buildTree, device, dir, file, link, sparse } from "../tree-builder.ts";
 
 const blockSize = 1024;
-const rounds = 700;
+const rounds = 1500;
 const maxRead = 64 * 1024;
 
-/** Little content and much metadata, so that most bytes which are not zero mean something. */
+/** Little content, few inodes and much structure, so that most changes are of something that means something. */
+const shared = file("many names");
 const built = buildTree(
   dir({
     deep: sparse(
       1200 * blockSize,
       Array.from({ length: 400 }, (_, i) => ({ offset: 3 * i * blockSize, bytes: Buffer.from("x") })),
     ),
-    many: dir(Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`${i}-${"n".repeat(i)}`, file("")]))),
+    many: dir(Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`${i}-${"n".repeat(i)}`, shared]))),
     attributes: file("", {
       xattrs: { "user.large": noise(300), "user.small": "s", "system.posix_acl_access": accessAcl },
     }),
+    inside: file("", { xattrs: { "user.a": "b", "security.c": "d" } }),
     "long link": link("l/".repeat(200)),
     link: link("long link/x"),
     device: device("block", 8, 1),
     a: dir({ b: dir({ c: dir({ d: file("end") }) }) }),
   }),
 );
+const names = [
+  "/deep",
+  "/many",
+  "/attributes",
+  "/inside",
+  "/long link",
+  "/link",
+  "/device",
+  "/a",
+  "/a/b/c/d",
+  "/",
+];
 
-/** One change of the image: some bytes, or a whole block, at one of its positions that mean something. */
+/** Writes a number of 1, 2 or 4 bytes at a target, or copies one block over another. */
 type Mutation =
-  | { readonly at: number; readonly bytes: number }
-  | { readonly at: number; readonly block: number };
+  | { readonly target: number; readonly width: number; readonly value: number }
+  | { readonly target: number; readonly from: number };
 
+const edges = [0, 1, 2, 4, 12, 60, 64, 84, 128, 255, 4096, 32_768, 65_535, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
-  fc.record({ at: fc.nat(), bytes: fc.oneof(fc.constantFrom(0, 1, 2, 0xff, 0x7f, 0x80), fc.nat(255)) }),
-  fc.record({ at: fc.nat(), block: fc.nat() }),
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      target: fc.nat(),
+      width: fc.constantFrom(1, 2, 4),
+      value: fc.oneof(fc.constantFrom(...edges), fc.nat(4096), fc.nat()),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ target: fc.nat(), from: fc.nat() }) },
 );
+
+/** Positions to change: superblock and descriptors, the inodes, how each block begins, and any byte that is not zero. */
+function targetsOf(path: string, sound: Buffer): number[] {
+  const range = (from: number, length: number): number[] => Array.from({ length }, (_, i) => from + i);
+  const inodes = names.flatMap((name) => {
+    const said = program("debugfs", ["-R", `imap "${name}"`, path]);
+    const [, block, offset] = /located at block (\d+), offset 0x(\w+)/u.exec(said) ?? assert.fail(said);
+    return range(Number(block) * blockSize + Number.parseInt(offset ?? "", 16), 256);
+  });
+  const nonZero = [...sound.keys()].filter((at) => at >= 2048 && sound[at] !== 0);
+  const blocks = [...new Set(nonZero.map((at) => at - (at % blockSize)))];
+  const headers = blocks.flatMap((at) => range(at, 40));
+  const some = nonZero.filter((_, i) => i % 10 === 0);
+  return [...range(1024, 0x180), ...range(2048, 64), ...inodes, ...headers, ...some];
+}
 
 /** Does everything that a caller may do. Whatever throws must be a BangerError; every count must be bounded. */
 function useAll(path: string): void {
@@ -97,19 +134,20 @@ for (const features of [
     const path = makeImage(scratch, built, { sizeMiB: 4, mkfs: ["-b", "1024", "-N", "200", "-O", features] });
     program("e2fsck", ["-fyD", path], [0, 1]);
     const sound = readFileSync(path);
-    const meaningful = [...sound.keys()].filter((at) => at >= 1024 && sound[at] !== 0);
-    const meaningfulBlocks = [...new Set(meaningful.map((at) => Math.floor(at / blockSize)))];
+    const targets = targetsOf(path, sound);
     const fd = openSync(path, "r+");
     const apply = (change: Mutation): number => {
-      if ("bytes" in change) {
-        const at = meaningful[change.at % meaningful.length] ?? 0;
-        writeSync(fd, Buffer.from([change.bytes]), 0, 1, at);
-        return at;
+      const at = targets[change.target % targets.length] ?? 0;
+      if ("from" in change) {
+        const from = targets[change.from % targets.length] ?? 0;
+        const to = at - (at % blockSize);
+        writeSync(fd, sound, from - (from % blockSize), blockSize, to);
+        return to;
       }
-      const to = (meaningfulBlocks[change.at % meaningfulBlocks.length] ?? 0) * blockSize;
-      const from = (meaningfulBlocks[change.block % meaningfulBlocks.length] ?? 0) * blockSize;
-      writeSync(fd, sound, from, blockSize, to);
-      return to;
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32LE(change.value);
+      writeSync(fd, bytes, 0, change.width, at);
+      return at;
     };
     try {
       fc.assert(
