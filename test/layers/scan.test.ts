@@ -129,6 +129,11 @@ test("a refused layer leaves nothing in the cache", async () => {
   assert.deepEqual(await readdir(join(at, "sha256")), []);
 });
 
+test("an archive that is cut, and whose diffID says so, is refused", async () => {
+  const at = await freshFolder();
+  await assertFails(scan(scannerOn(at), await writeLayer(at, archive.subarray(0, 700))), "LAYER_INVALID");
+});
+
 test("limits hold for a scan and for a cached index", async () => {
   const at = await freshFolder();
   const blob = await writeLayer(at, archive);
