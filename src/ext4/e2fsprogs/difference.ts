@@ -156,8 +156,7 @@ class Comparison implements Difference {
   #compareTimes(inode: Inode, disk: Ext4Inode, place: Place): void {
     const compare = (field: TimeField, found: Timestamp): void => {
       if (sameTime(found, inode.mtime)) return;
-      const extraOnDisk = found.nanoseconds !== 0 || found.seconds >= 2 ** 31;
-      for (const text of setTime(disk.number, field, inode.mtime, extraOnDisk)) this.#command(text, place);
+      for (const text of setTime(disk.number, field, inode.mtime, found)) this.#command(text, place);
     };
     compare("mtime", disk.mtime);
     compare("atime", disk.atime);

@@ -58,13 +58,15 @@ export function setField(inode: number, field: Field, value: number): string {
  * A point in time, in the two words of the disk (Documentation/filesystems/ext4/inodes.rst, "Inode Timestamps"):
  * 32 bits of seconds, signed, and 2 bits that continue them below 30 bits of nanoseconds. debugfs 1.47.0 refuses
  * `@-1` and stores the low word of larger numbers; from 1.47.1 on it sets the extra word too. So the seconds go as
- * an unsigned word, and the extra word after them wherever it matters to either.
+ * an unsigned word, and the extra word after them wherever it matters to either. `found` is what the disk has now.
  */
-export function setTime(inode: number, field: TimeField, time: Timestamp, extraOnDisk: boolean): string[] {
+export function setTime(inode: number, field: TimeField, time: Timestamp, found: Timestamp): string[] {
   const { word, extra } = encodeTime(time);
-  const commands = [setField(inode, field, word)];
-  if (extra !== 0 || extraOnDisk || word >= 2 ** 31) commands.push(setField(inode, `${field}_extra`, extra));
-  return commands;
+  const before = encodeTime(found);
+  const setExtra = setField(inode, `${field}_extra`, extra);
+  if (word === before.word) return [setExtra];
+  const seconds = setField(inode, field, word);
+  return extra !== 0 || before.extra !== 0 || word >= 2 ** 31 ? [seconds, setExtra] : [seconds];
 }
 
 export function encodeTime({ seconds, nanoseconds }: Timestamp): { word: number; extra: number } {
