@@ -25,6 +25,8 @@
 #include <unistd.h>
 
 #define PROGRAM "banger-vsock-agent"
+/* Who waits for a place; the kernel caps it at net.core.somaxconn, 4,096 since Linux 5.4. */
+#define BACKLOG 1024
 #define EXIT_KERNEL 1
 #define EXIT_USAGE 2
 
@@ -58,7 +60,7 @@ static bool parse_port(struct span text, uint32_t *port)
 
 static bool listen_on(int fd, const void *address, socklen_t size)
 {
-    return bind(fd, address, size) == 0 && listen(fd, SOMAXCONN) == 0;
+    return bind(fd, address, size) == 0 && listen(fd, BACKLOG) == 0;
 }
 
 static int listen_vsock(uint32_t port)

@@ -60,6 +60,9 @@ void mount_proc(void)
 {
     static const struct mount_point proc = {"proc", "/proc", "proc", "", PLAIN, false};
 
+    /* An initrd may have left it mounted; proc does not answer EBUSY to a second time. */
+    if (access("/proc/self", F_OK) == 0)
+        return;
     if (access("/proc", F_OK) < 0)
         make_root_writable();
     (void)mount_one(&proc);
@@ -96,7 +99,8 @@ static void mount_devices(void)
     static const struct mount_point kernel = {"devtmpfs", "/dev", "devtmpfs", "mode=0755", MS_NOSUID, true};
     static const struct mount_point memory = {"tmpfs", "/dev", "tmpfs", "mode=0755", MS_NOSUID, false};
 
-    if (!mount_one(&kernel)) {
+    /* Without devtmpfs, what the image or an initrd brought along is used, or else made here. */
+    if (!mount_one(&kernel) && access("/dev/null", W_OK) < 0) {
         (void)mount_one(&memory);
         make_devices();
     }

@@ -169,8 +169,8 @@ bool first_device(struct span table, bool (*fits)(const char *name), char name[1
 
     while (span_next(&table, '\n', &line)) {
         struct interface_setup candidate = {0};
-        if (!span_word(&line, &word) || !span_next(&word, ':', &device) || device.size == 0 ||
-            !copy_device(&candidate, device) || !fits(candidate.device))
+        if (!span_word(&line, &word) || !span_next(&word, ':', &device) || word.data == NULL ||
+            device.size == 0 || !copy_device(&candidate, device) || !fits(candidate.device))
             continue;
         if (!found || strcmp(candidate.device, name) < 0)
             memcpy(name, candidate.device, sizeof candidate.device);
