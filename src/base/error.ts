@@ -1,3 +1,5 @@
+import { hints } from "./hints.ts";
+
 /**
  * Why an operation failed. The list is closed: clients decide on it, documentation explains each, and
  * `service/status.ts` gives each its gRPC code.
@@ -82,7 +84,7 @@ export interface FieldViolation {
 export interface ErrorDetails {
   /** What was being done, as `fetch layer` or `open store`. */
   readonly op: string;
-  /** What to do about it, one imperative sentence. */
+  /** What to do about it, one imperative sentence, where `hints` has none that fits as well. */
   readonly hint?: string;
   readonly cause?: unknown;
   readonly fields?: readonly FieldViolation[];
@@ -100,7 +102,7 @@ export class BangerError extends Error {
   override readonly name = "BangerError";
   readonly reason: Reason;
   readonly op: string;
-  readonly hint: string | undefined;
+  readonly hint: string;
   readonly fields: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
   readonly facts: Readonly<Record<string, string>>;
@@ -109,7 +111,7 @@ export class BangerError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.reason = reason;
     this.op = details.op;
-    this.hint = details.hint;
+    this.hint = details.hint ?? hints[reason];
     this.fields = details.fields ?? [];
     this.retryAfterMs = details.retryAfterMs;
     this.facts = details.facts ?? {};

@@ -37,7 +37,7 @@ export async function scanLayer(
   reader.end();
   const found = diffId.digest();
   if (found !== blob.diffId) {
-    const what = `it inflates to ${found}, but the image's config says ${blob.diffId}`;
+    const what = `it inflates to ${found}, and its diffID in the image's config is ${blob.diffId}`;
     throw layerFault("DIFFID_MISMATCH", "diff-id", what, {
       layer: blob.digest,
       entry: undefined,

@@ -39,13 +39,16 @@ export function resolvePaths(flags: PathFlags, { env, home, folder }: Surroundin
     return text === undefined ? undefined : resolve(folder, text);
   };
   const defaults = flags.system === true ? systemDefaults : userDefaults(env, home);
-  const stateDir = named(flags.stateDir, "BANGER_STATE_DIR") ?? defaults.stateDir;
+  const namedState = named(flags.stateDir, "BANGER_STATE_DIR");
+  const stateDir = namedState ?? defaults.stateDir;
+  // Whoever names a state folder means the daemon of that folder: the usual socket would lead to another one's.
+  const runtimeDir = namedState === undefined ? defaults.runtimeDir : undefined;
   const socket = named(flags.socket, "BANGER_SOCKET");
   const config = named(flags.config, "BANGER_CONFIG");
   return {
     stateDir,
     cacheDir: named(flags.cacheDir, "BANGER_CACHE_DIR") ?? defaults.cacheDir,
-    socketPath: socket ?? join(defaults.runtimeDir ?? stateDir, "bangerd.sock"),
+    socketPath: socket ?? join(runtimeDir ?? stateDir, "bangerd.sock"),
     configPath: config ?? defaults.configPath,
     configNamed: config !== undefined,
     socketNamed: socket !== undefined,

@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { openTempRoot } from "../base/temp-root.ts";
 import { BlobCache } from "../blobs/cache.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
+import { sweepIndexes } from "../layers/index/cache.ts";
 import { LayerScanner, makeScanPool } from "../layers/scan.ts";
 import { createPulls, type Pulls } from "../pull/jobs.ts";
 import { TurnQueue } from "../pull/queue.ts";
@@ -13,6 +15,7 @@ export type OpenPulls = (config: DaemonConfig, store: Store, owned: AsyncDisposa
 export const openPulls: OpenPulls = async ({ paths, limits, tempDir }, store, owned) => {
   const { stateDir, cacheDir } = paths;
   const blobs = await BlobCache.open(cacheDir, { limits });
+  for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
   const temp = owned.use(await openTempRoot(tempDir, stateDir));
   const pool = owned.use(makeScanPool());
   const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });

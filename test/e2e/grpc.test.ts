@@ -3,23 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { execa } from "execa";
+import { bufCurl } from "../system/buf-curl.ts";
 import { startDaemonProcess, type DaemonProcess } from "../system/daemon-process.ts";
 import { writeDebianLayout } from "../system/debian-image.ts";
 
-/** A foreign client, which knows of the API only what reflection tells it. */
 async function curl(daemon: DaemonProcess, ...args: readonly string[]): Promise<string> {
-  const buf = join(import.meta.dirname, "..", "..", "node_modules", ".bin", "buf");
-  const words = [
-    "curl",
-    "--protocol",
-    "grpc",
-    "--unix-socket",
-    daemon.home.socket,
-    "--http2-prior-knowledge",
-    ...args,
-  ];
-  const { stdout } = await execa(buf, words, { cwd: daemon.home.folder });
+  const { stdout, error } = await bufCurl(daemon, ...args);
+  assert.equal(error, undefined);
   return stdout;
 }
 

@@ -5,6 +5,7 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status as Code, type ServiceError } from "@grpc/grpc-js";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { hints } from "../../src/base/hints.ts";
 import { BangerError, reasons, type Reason } from "../../src/base/error.ts";
 import { StatusFailure, codeOf, fromServiceError, toServiceError } from "../../src/service/status.ts";
 
@@ -56,7 +57,7 @@ describe("errors on the wire", () => {
     const back = received(new BangerError("IMAGE_UNKNOWN", "no such image", { op: "find" }));
     assert.deepEqual(back.fields, []);
     assert.deepEqual(back.facts, {});
-    assert.equal(back.hint, undefined);
+    assert.equal(back.hint, hints.IMAGE_UNKNOWN);
     assert.equal(back.retryAfterMs, undefined);
   });
 

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { pack, type Pack } from "tar-stream";
 import { runProgram } from "./program.ts";
+import { tarOf } from "./tar-of.ts";
 
 /** Enough of a distribution to boot, with a setuid program, a file capability, an ACL and device nodes in it. */
 const packages = ["systemd-sysv", "uidmap", "iputils-ping"];
@@ -26,19 +26,6 @@ function debianRoot(): Buffer {
     renameSync(temporary, made);
   }
   return readFileSync(made);
-}
-
-type Header = Parameters<Pack["entry"]>[0];
-
-async function tarOf(fill: (put: (header: Header, content?: string) => void) => void): Promise<Buffer> {
-  const archive = pack();
-  fill((header, content) => {
-    archive.entry({ mtime: new Date(1_700_000_000_000), ...header }, content ?? "");
-  });
-  archive.finalize();
-  const pieces: Buffer[] = [];
-  for await (const piece of archive) if (Buffer.isBuffer(piece)) pieces.push(piece);
-  return Buffer.concat(pieces);
 }
 
 /** Kinds, owners, times and names that a distribution's packages don't have. */
