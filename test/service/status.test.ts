@@ -54,7 +54,8 @@ describe("errors on the wire", () => {
   });
 
   test("a bare error comes back bare", () => {
-    const back = received(new BangerError("IMAGE_UNKNOWN", "no such image", { op: "find" }));
+    const error = new BangerError("IMAGE_UNKNOWN", "no such image", { op: "find" });
+    const back = received(error);
     assert.deepEqual(back.fields, []);
     assert.deepEqual(back.facts, {});
     assert.equal(back.hint, hints.IMAGE_UNKNOWN);
