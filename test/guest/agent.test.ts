@@ -61,7 +61,7 @@ test("/ports lists what listens, and only that", async () => {
   server.close();
   await once(server, "close");
   const closed = await get(path, "/ports");
-  assert.ok(listening?.body.includes(entry));
+  assert.ok(listening !== null && listening.body.includes(entry));
   assert.equal(parsed(listening.body)["truncated"], false);
   assert.equal(closed?.body.includes(entry), false);
 });
