@@ -63,4 +63,4 @@ build() {
 
 build banger-vsock-agent agent.c serve.c answers.c http.c info.c ports.c confine.c inet.c kernel-parameter.c text.c
 build vsock-get vsock-get.c text.c
-build banger-init init.c init-conf.c init-user.c init-run.c init-children.c init-mounts.c init-network.c inet.c kernel-parameter.c text.c
+build banger-init init.c init-conf.c init-user.c init-run.c init-children.c init-modules.c init-mounts.c init-network.c inet.c kernel-parameter.c text.c

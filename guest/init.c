@@ -1,7 +1,7 @@
 /*
  * banger-init: PID 1 of a guest made from an image that has no init of its own.
  *
- * Mounts what programs expect, sets host name and network, starts the vsock agent, runs the image's
+ * Mounts what programs expect, loads drivers, sets host name and network, starts the vsock agent, runs the image's
  * Entrypoint and Cmd as /etc/banger/init.conf says (init-conf.h), reaps what is left behind, passes
  * on a request to stop, and powers off when the program has ended.
  *
@@ -16,6 +16,7 @@
  */
 #include "init-children.h"
 #include "init-conf.h"
+#include "init-modules.h"
 #include "init-mounts.h"
 #include "init-network.h"
 #include "init-run.h"
@@ -227,6 +228,7 @@ static void run_as_init(void)
     watch_signals();
     set_limits();
     loaded = load("", isatty(STDIN_FILENO) == 1, &why);
+    load_modules();
     set_up_network(command_line);
     start_agent();
     if (access(FIRST_BOOT_MARKER, F_OK) == 0 && access(SHELL, X_OK) == 0 && access(FIRST_BOOT_SCRIPT, X_OK) == 0)

@@ -4,6 +4,7 @@
  */
 #include "../../guest/info.h"
 #include "../../guest/init-conf.h"
+#include "../../guest/init-modules.h"
 #include "../../guest/init-network.h"
 #include "../../guest/kernel-parameter.h"
 #include "../../guest/ports.h"
@@ -155,6 +156,22 @@ static void networks(void)
     MUST(has_route(span_of("Iface\tD\neth0\t0\n"), "eth0") && !has_route(span_of("Iface\tD\neth01\t0\n"), "eth0"));
 }
 
+static void modules(void)
+{
+    struct span file, needs, rest, module;
+    struct span table = span_of("kernel/a/not-vsock.ko:\nkernel/a/vsock.ko.xz: kernel/b/x.ko kernel/c/y.ko\nkernel/n_t.ko:\n");
+
+    MUST(find_module(table, span_of("vsock"), &file, &needs) && span_is(file, "kernel/a/vsock.ko.xz"));
+    MUST(span_is(needs, " kernel/b/x.ko kernel/c/y.ko"));
+    MUST(find_module(table, span_of("n-t"), &file, &needs) && needs.size == 0);
+    MUST(find_module(table, span_of("not_vsock"), &file, &needs));
+    MUST(!find_module(table, span_of("sock"), &file, &needs) && !find_module(table, span_of(""), &file, &needs));
+    rest = span_of("# x\nalias virtio:d00000001v* virtio_net\nalias virtio:d00000002v* blk\nalias virtio:d*v* any\n");
+    MUST(next_driver(&rest, "virtio:d00000001v00001AF4", &module) && span_is(module, "virtio_net"));
+    MUST(next_driver(&rest, "virtio:d00000001v00001AF4", &module) && span_is(module, "any"));
+    MUST(!next_driver(&rest, "virtio:d00000001v00001AF4", &module));
+}
+
 static void signals(void)
 {
     MUST(parse_signal(span_of("SIGTERM")) == 15 && parse_signal(span_of("TERM")) == 15);
@@ -173,6 +190,7 @@ int main(void)
     tables();
     command_lines();
     networks();
+    modules();
     signals();
     return 0;
 }

@@ -12,6 +12,7 @@ test("the C readers hold what they promise, under the sanitizers", () => {
     "ports.c",
     "inet.c",
     "init-conf.c",
+    "init-modules.c",
     "init-mounts.c",
     "init-network.c",
     "kernel-parameter.c",
