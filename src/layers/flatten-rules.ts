@@ -101,6 +101,11 @@ const rules = {
     what: "is a symbolic link with a target of more than 4,095 bytes",
     hint: "Shorten the link's target; Linux can't hold a longer one.",
   },
+  "acl-malformed": {
+    reason: "LAYER_INVALID",
+    what: "has a POSIX ACL that is none, and that Linux would not take",
+    hint: rebuild,
+  },
   "too-many-entries": {
     reason: "LIMIT_ENTRIES",
     what: "is past the limit on the files and directories of an image",

@@ -11,6 +11,7 @@ import type {
   LayerIndex,
   LossKind,
   SymlinkEntry,
+  Xattr,
 } from "./layer-index.ts";
 import { MergeTree, type Parent } from "./merge-tree.ts";
 import {
@@ -25,6 +26,7 @@ import type { Loss, Origin, RootTree } from "./root-tree.ts";
 import { countTree, type LiveEntries } from "./tree-totals.ts";
 import { mayMeanWhiteout, meaningOf } from "./whiteout-name.ts";
 import { applyMarkers, Hidden, type Marker, type OwnNames } from "./whiteouts.ts";
+import { storeXattrs } from "./xattr-room.ts";
 
 export interface FlattenOptions {
   readonly limits: Limits;
@@ -212,12 +214,28 @@ class Merge {
   #newInode(entry: Described, path: CleanPath, site: EntrySite): MutableInode {
     if (entry.kind === "symlink") checkTarget(entry, site);
     this.#noteClamped(path, site);
-    return inodeOf(entry, site.layerNumber);
+    const inode = inodeOf(entry, site.layerNumber);
+    inode.xattrs = this.#storable(path, site);
+    return inode;
   }
 
   #describe(directory: MutableDirectory, path: CleanPath, site: EntrySite): void {
     this.#noteClamped(path, site);
     describe(directory, site.entry, originOf(site));
+    directory.xattrs = this.#storable(path, site);
+  }
+
+  /** The entry's xattrs, as far as ext4 has room for them. */
+  #storable(path: CleanPath, site: EntrySite): readonly Xattr[] {
+    const { xattrs } = site.entry;
+    if (xattrs.length === 0) return xattrs;
+    const { kept, dropped, malformed } = storeXattrs(xattrs);
+    if (malformed !== undefined) refuse("acl-malformed", site);
+    for (const { name, value } of dropped) {
+      const detail = `${printable(name)} (${value.length} bytes) was left out: ext4 has one block for what doesn't fit into the inode, and that is full.`;
+      this.#lose("XATTR_TOO_LARGE", path, detail, site);
+    }
+    return kept;
   }
 
   #madeParent(names: readonly ByteString[], replaced: boolean, site: EntrySite): void {
