@@ -1,12 +1,14 @@
 /*
  * libFuzzer over everything that reads bytes it cannot trust. The first byte picks the reader:
  * 'H' a request and its answer, 'C' init.conf, 'U' passwd, group and User, 'K' the kernel command
- * line, 'T' /proc/net/tcp, 'I' /proc/net/if_inet6 and /proc/uptime; anything else is a request.
+ * line, 'T' /proc/net/tcp, 'I' /proc/net/if_inet6 and /proc/uptime,
+ * 'M' modules.dep and modules.alias; anything else is a request.
  * Besides the sanitizers, it checks what each promises about its output.
  */
 #include "answers.h"
 #include "info.h"
 #include "init-conf.h"
+#include "init-modules.h"
 #include "init-network.h"
 #include "init-run.h"
 #include "init-user.h"
@@ -112,6 +114,16 @@ static void fuzz_tables(struct span text, bool ports)
     must(out.full || (bytes[0] == '"' && bytes[out.used - 1] == '"'));
 }
 
+static void fuzz_modules(struct span text)
+{
+    struct span file, needs, module, rest = text;
+
+    if (find_module(text, span_of("vsock"), &file, &needs))
+        must(file.size >= strlen("vsock.ko"));
+    while (next_driver(&rest, "virtio:d00000001v00001AF4", &module))
+        must(module.size > 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span all = {.data = (const char *)data, .size = size}, rest = all;
@@ -133,6 +145,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 'T':
     case 'I':
         fuzz_tables(rest, data[0] == 'T');
+        break;
+    case 'M':
+        fuzz_modules(rest);
         break;
     case 'H':
         fuzz_request(rest);

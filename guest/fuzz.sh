@@ -23,12 +23,13 @@ seed conf 'Cbanger-init 1\0arg=/bin/sh\0env=PATH=/bin\0env=A=1\0env=A=2\0dir=/x\
 seed user 'Uroot:x:0:0:r:/root:/bin/sh\nweb:x:10:11::/web:\n\0root:x:0:\nextra:x:12:a,web\n\0web:extra'
 seed kernel 'Kroot=/dev/vda ip=10.0.0.2::10.0.0.1:255.255.255.0:h:eth0:off:1.1.1.1:: banger.dns="1.1.1.1,8.8.8.8" banger.address=10.0.0.3/24 -- x'
 seed tcp 'T   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n   1: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 0A\n eth0: 1 2\n'
+seed modules 'Mkernel/a/vsock.ko.xz: kernel/b.ko kernel/c.ko\nalias virtio:d00000001v* virtio_net\n'
 seed inet6 'Ifd000000000000000000000000000002 02 40 00 80     eth0\n12.34 5.6\n'
 
 clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	-Wall -Wextra -Werror -o fuzz "$here/fuzz.c" "$here/answers.c" "$here/http.c" "$here/info.c" \
 	"$here/ports.c" "$here/inet.c" "$here/init-conf.c" "$here/init-user.c" "$here/init-run.c" \
-	"$here/init-network.c" "$here/init-mounts.c" "$here/kernel-parameter.c" "$here/text.c"
+	"$here/init-network.c" "$here/init-modules.c" "$here/init-mounts.c" "$here/kernel-parameter.c" "$here/text.c"
 ./fuzz -max_total_time="$seconds" -max_len=8192 -timeout=5 -print_final_stats=1 corpus seeds 2>fuzz.log || {
 	tail -n 40 fuzz.log >&2
 	exit 1

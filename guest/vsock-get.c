@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PROGRAM "vsock-get"
@@ -18,7 +19,7 @@ static int failed(const char *what)
     return 1;
 }
 
-static int connect_to(uint32_t cid, uint32_t port)
+static int connect_once(uint32_t cid, uint32_t port)
 {
     struct vsock_address address = {.family = BANGER_AF_VSOCK, .cid = cid, .port = port};
     struct timeval patience = {.tv_sec = 10};
@@ -26,7 +27,27 @@ static int connect_to(uint32_t cid, uint32_t port)
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0)
         return -1;
-    return connect(fd, (const void *)&address, sizeof address) == 0 ? fd : -1;
+    if (connect(fd, (const void *)&address, sizeof address) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* The agent may just be starting: nobody listening (a reset, in vsock) is asked again for 5 s. */
+static int connect_to(uint32_t cid, uint32_t port)
+{
+    const struct timespec pause = {.tv_nsec = 50 * 1000000L};
+
+    for (unsigned attempt = 0; attempt < 100; attempt++) {
+        int fd = connect_once(cid, port);
+        if (fd >= 0 || errno != ECONNRESET)
+            return fd;
+        nanosleep(&pause, NULL);
+    }
+    errno = ETIMEDOUT;
+    return -1;
 }
 
 static bool ask(int fd, const char *path)
