@@ -74,3 +74,12 @@ export function printable(bytes: ByteString): string {
   }
   return out;
 }
+
+/** The bytes that `printable` shows as `text`; any other text stands for its UTF-8. */
+export function fromPrintable(text: string): ByteString {
+  const pieces = text.split(/(\\\\|\\x[0-9a-f]{2})/u).map((piece, at) => {
+    if (at % 2 === 0) return Buffer.from(piece, "utf8");
+    return piece === "\\\\" ? Buffer.from("\\") : Buffer.from(piece.slice(2), "hex");
+  });
+  return byteString(Buffer.concat(pieces));
+}

@@ -8,10 +8,13 @@ export interface ImagePaths {
   readonly rootfs: string;
   /** The image's record as it was published; the store's row is what counts for the name. */
   readonly document: string;
+  /** What the rootfs must hold; see stored-tree.ts. */
+  readonly tree: string;
 }
 
 export const rootfsName = "rootfs.ext4";
 export const documentName = "image.json";
+export const treeName = "tree.index";
 
 /** What a folder of `images/` is, by its name. */
 export type FolderKind = "image" | "staging" | "removing";
@@ -53,5 +56,5 @@ export function parseFolderName(
 }
 
 function pathsIn(dir: string): ImagePaths {
-  return { dir, rootfs: join(dir, rootfsName), document: join(dir, documentName) };
+  return { dir, rootfs: join(dir, rootfsName), document: join(dir, documentName), tree: join(dir, treeName) };
 }

@@ -13,6 +13,8 @@ export interface Staging extends AsyncDisposable {
   readonly dir: string;
   /** To be made by the builder. */
   readonly rootfsPath: string;
+  /** To be made by `writeStoredTree`. */
+  readonly treePath: string;
   /**
    * Writes `image.json`, makes every byte and every name durable, and gives the folder its final name: it is
    * there whole or not at all, whenever the power goes. The store's row comes after.
@@ -41,15 +43,17 @@ export async function createStaging(stateDir: string, id: string): Promise<Stagi
 class ImageStaging implements Staging {
   readonly dir: string;
   readonly rootfsPath: string;
+  readonly treePath: string;
   readonly #stateDir: string;
   readonly #id: string;
   /** What disposing removes. */
   #mine: string | undefined;
 
   constructor(stateDir: string, id: string) {
-    const { dir, rootfs } = stagingPaths(stateDir, id);
+    const { dir, rootfs, tree } = stagingPaths(stateDir, id);
     this.dir = dir;
     this.rootfsPath = rootfs;
+    this.treePath = tree;
     this.#stateDir = stateDir;
     this.#id = id;
     this.#mine = dir;

@@ -35,6 +35,8 @@ export interface Pulls {
   watch(pullId: string): Promise<PullSubscription>;
   /** Returns once the pull has ended, whichever way. @throws BangerError PULL_UNKNOWN. */
   cancel(pullId: string): Promise<PullRecord>;
+  /** A record as it is now: the store's own is written when a pull begins and when it has ended. */
+  current(record: PullRecord): PullRecord;
   /** Writes nothing. */
   resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull>;
   watcherCount(pullId: string): number;
@@ -93,6 +95,10 @@ class PullJobs implements Pulls {
     const compressed = image.manifest.layers.reduce((sum, { size }) => sum + size, 0);
     const diskNeededBytes = existing === undefined ? bytesToFetch + compressed * inflateEstimate : 0;
     return { image, name, bytesToFetch, diskNeededBytes, existingImageId: existing?.id };
+  }
+
+  current(record: PullRecord): PullRecord {
+    return this.#jobs.get(record.id)?.toRecord() ?? record;
   }
 
   watcherCount(pullId: string): number {

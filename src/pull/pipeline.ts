@@ -8,6 +8,7 @@ import type { BuilderName, BuiltFacts, RootfsBuilder } from "../ext4/builder.ts"
 import { verifyImage } from "../ext4/verify.ts";
 import { newImageId } from "../images/layout.ts";
 import { allocatedBytes, createStaging, type Staging } from "../images/publish.ts";
+import { writeStoredTree } from "../images/stored-tree.ts";
 import { flatten } from "../layers/flatten.ts";
 import type { RootTree } from "../layers/root-tree.ts";
 import type { LayerScanner } from "../layers/scan.ts";
@@ -143,7 +144,7 @@ async function buildImage(
   });
   pull.emit("stage-boot", { kind: "bootArtifactsStaged", skipped: true, durationMs: 0 });
   await pull.clock.time("publish", async () => {
-    pull.signal.throwIfAborted();
+    await writeStoredTree(staging.treePath, tree, plan.image.manifestDigest, pull.signal);
     await staging.publish(image);
     await deps.store.insertImage(image).catch(async (error: unknown) => {
       await staging.unpublish();

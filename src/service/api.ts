@@ -5,6 +5,7 @@ import { ImageService } from "../../gen/banger/image/v1/image_service_pb.ts";
 import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { daemonRoutes, type DaemonDeps } from "./handlers/daemon.ts";
+import { fileRoutes } from "./handlers/files.ts";
 import { imageRoutes } from "./handlers/images.ts";
 import { pullRoutes } from "./handlers/pulls.ts";
 import { addHealth, type HealthService } from "./health.ts";
@@ -15,14 +16,12 @@ const services = [ImageService, KernelService, CacheService, DaemonService] as c
 
 /** Puts the whole API on a server, health and reflection with it. It does not count as serving yet. */
 export function addApi(server: Server, deps: DaemonDeps): HealthService {
-  const parts = { ...deps, stateDir: deps.config.paths.stateDir };
+  const parts = { ...deps, stateDir: deps.config.paths.stateDir, limits: deps.config.limits };
   const { method: image } = ImageService;
   addService(server, ImageService, {
     ...pullRoutes(parts),
     ...imageRoutes(parts),
-    verifyImage: notImplemented(image.verifyImage),
-    listFiles: notImplemented(image.listFiles),
-    readFile: notImplemented(image.readFile),
+    ...fileRoutes(parts),
     exportImage: notImplemented(image.exportImage),
     acquireImage: notImplemented(image.acquireImage),
     releaseImage: notImplemented(image.releaseImage),

@@ -118,7 +118,8 @@ function parseBuilder(builder: Builder): BuilderName | undefined {
   }
 }
 
-function parseDepth(depth: VerifyDepth): PullRequest["verify"] {
+/** Metadata where the request leaves it to the daemon. @throws BangerError OPTION_INVALID. */
+export function parseDepth(depth: VerifyDepth): PullRequest["verify"] {
   switch (depth) {
     case VerifyDepth.UNSPECIFIED:
     case VerifyDepth.METADATA:

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { byteString, bytesToBuffer, printable, splitPath, utf8Bytes } from "../../src/base/bytes.ts";
+import {
+  byteString,
+  bytesToBuffer,
+  fromPrintable,
+  printable,
+  splitPath,
+  utf8Bytes,
+} from "../../src/base/bytes.ts";
 
 const cases: readonly (readonly [string, Buffer, string])[] = [
   ["plain", Buffer.from("usr/bin"), "usr/bin"],
@@ -35,6 +42,16 @@ test("distinct bytes are shown as distinct text, with no control character", () 
       assert.doesNotMatch(printable(a), /\p{Cc}/u);
     }),
   );
+});
+
+test("what is shown can be typed back", () => {
+  fc.assert(
+    fc.property(fc.uint8Array(), (array) => {
+      const bytes = byteString(Buffer.from(array));
+      assert.equal(fromPrintable(printable(bytes)), bytes);
+    }),
+  );
+  assert.equal(fromPrintable("a\\q\\x9"), utf8Bytes("a\\q\\x9"), "no escape of ours");
 });
 
 test("a path is split at slashes only", () => {

@@ -168,7 +168,7 @@ test("Ctrl-C cancels the call and exits 130", async () => {
   child.kill("SIGINT");
   const ran = await ended;
   assert.equal(ran.code, 130, ran.stderr);
-  assert.match(ran.stderr, /banger: interrupted\n$/);
+  assert.match(ran.stderr, /banger: interrupted\n {2}→ Pull again to go on: .+\n$/);
   assert.equal(
     await Promise.race([left.promise.then(() => "cancelled"), sleep(5000, "not told", { ref: false })]),
     "cancelled",
@@ -315,7 +315,7 @@ test("image rm deletes what it can, and tells the rest", async () => {
   );
   const ran = await banger(["--socket", server.socketPath, "image", "rm", "a", "b", "c"]);
   assert.deepEqual([ran.code, ran.stdout], [3, "id-a\nid-c\n"]);
-  assert.match(ran.stderr, /a is deleted: 2.00 KiB freed\nbanger: no image b\nc is deleted/);
+  assert.match(ran.stderr, /a is deleted: 2.00 KiB freed\nbanger: no image b\n {2}→ .+\nc is deleted/);
 });
 
 test("image verify: a difference is a failure", async () => {

@@ -13,6 +13,7 @@ import type {
   Xattr,
 } from "../../src/layers/layer-index.ts";
 import type { Inode, RootTree } from "../../src/layers/root-tree.ts";
+import { entriesOfTree } from "../../src/layers/index-of-tree.ts";
 import { everyName } from "../../src/layers/tree-walk.ts";
 
 /** Metadata of an entry; whatever is left out is 0644 (directories 0755), 0:0, 1970. */
@@ -197,21 +198,5 @@ function dataText(inode: Inode): string {
 
 /** A layer that merges into that very tree: each name's entry, further names of an inode as hard links. */
 export function layerOf(tree: RootTree): LayerIndex {
-  const first = new Map<Inode, ByteString>();
-  const parts: Part[] = [];
-  for (const { path: clean, inode } of everyName(tree.root)) {
-    const path = clean === "" ? utf8Bytes("./") : clean;
-    const { mode, uid, gid, mtime, xattrs } = inode;
-    const common = { path, mode, uid, gid, mtime, xattrs };
-    const target = first.get(inode);
-    first.set(inode, target ?? path);
-    if (target !== undefined) parts.push({ ...common, kind: "hardlink", target });
-    else if (inode.kind === "file") {
-      const { storedBytes, segments, sha256 } = inode.content;
-      parts.push({ ...common, kind: "file", size: inode.size, offset: 0, storedBytes, segments, sha256 });
-    } else if (inode.kind === "symlink") parts.push({ ...common, kind: "symlink", target: inode.target });
-    else if (inode.kind === "directory" || inode.kind === "fifo") parts.push({ ...common, kind: inode.kind });
-    else parts.push({ ...common, kind: inode.kind, major: inode.major, minor: inode.minor });
-  }
-  return layer(...parts);
+  return layer(...entriesOfTree(tree));
 }

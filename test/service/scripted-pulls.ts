@@ -43,6 +43,10 @@ export class ScriptedPulls implements Pulls {
     throw new BangerError("MANIFEST_UNKNOWN", "no such tag", { op: "resolve", facts: { httpStatus: "404" } });
   }
 
+  current(record: PullRecord): PullRecord {
+    return record;
+  }
+
   watcherCount(): number {
     return this.watching;
   }

@@ -27,7 +27,7 @@ export interface PullDeps {
 /** The part of ImageService that makes images. */
 export function pullRoutes({ store, pulls, stateDir }: PullDeps) {
   const { method } = ImageService;
-  const shown = (record: PullRecord) => pullMessage(record, pulls.watcherCount(record.id));
+  const shown = (record: PullRecord) => pullMessage(pulls.current(record), pulls.watcherCount(record.id));
   return {
     pullImage: serverStreaming(method.pullImage, async function* ({ reference, options }, { signal }) {
       const request = parsePullRequest(reference, options);

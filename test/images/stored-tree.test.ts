@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import type { RootTree } from "../../src/layers/root-tree.ts";
+import { digestOf } from "../../src/base/digest.ts";
+import { hasReason } from "../../src/base/error.ts";
+import { makeTempDir } from "../../src/base/files.ts";
+import { defaultLimits } from "../../src/base/limits.ts";
+import { readStoredTree, writeStoredTree } from "../../src/images/stored-tree.ts";
+import {
+  device,
+  dir,
+  fifo,
+  file,
+  hardlink,
+  layer,
+  listing,
+  merge,
+  sparse,
+  symlink,
+} from "../layers/index-builder.ts";
+
+const manifest = digestOf(Buffer.from("manifest"));
+const signal = new AbortController().signal;
+
+function sampleTree(): RootTree {
+  const odd = {
+    mode: 0o6751,
+    uid: 4_294_967_295,
+    gid: 7,
+    mtime: { seconds: -5, nanoseconds: 1 },
+    xattrs: { "user.a": "" },
+  };
+  return merge([
+    layer(
+      dir("./", { mode: 0o701 }),
+      file("a/b/odd \n name", "content", odd),
+      hardlink("a/second", "a/b/odd \n name"),
+      sparse("hole", 1 << 30, [{ offset: 4096, length: 10 }]),
+      symlink("link", "a/second"),
+      hardlink("link2", "link"),
+      device("dev", "character", 4095, 1_048_575),
+      fifo("pipe"),
+      dir("empty", odd),
+    ),
+  ]);
+}
+
+test("a tree survives its way to the disk and back", async () => {
+  await using folder = await makeTempDir("banger-test-");
+  const path = join(folder.path, "tree.index");
+  const tree = sampleTree();
+  await writeStoredTree(path, tree, manifest, signal);
+  const back = await readStoredTree(path, manifest, defaultLimits, signal);
+  assert.deepEqual(listing(back), listing(tree));
+  assert.equal(back.inodeCount, tree.inodeCount);
+  assert.equal(back.contentBytes, tree.contentBytes);
+});
+
+test("a tree of another image, a damaged one and none at all are told, and stay where they are", async () => {
+  await using folder = await makeTempDir("banger-test-");
+  const path = join(folder.path, "tree.index");
+  const read = (digest = manifest, at = path) => readStoredTree(at, digest, defaultLimits, signal);
+  const corrupt = (error: unknown): boolean => hasReason(error, "FILESYSTEM_CORRUPT");
+  await writeStoredTree(path, sampleTree(), manifest, signal);
+  await assert.rejects(read(digestOf(Buffer.from("other"))), corrupt);
+  await assert.rejects(read(manifest, `${path}.none`), corrupt);
+  const bytes = readFileSync(path);
+  bytes.writeUInt8(bytes.readUInt8(200) ^ 1, 200);
+  writeFileSync(path, bytes);
+  await assert.rejects(read(), corrupt);
+  assert.deepEqual(readFileSync(path), bytes);
+});
