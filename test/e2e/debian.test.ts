@@ -6,7 +6,7 @@ import test, { after, before } from "node:test";
 import { runCli, startDaemonProcess, type DaemonProcess } from "../system/daemon-process.ts";
 import { umociUnpack, writeDebianLayout } from "../system/debian-image.ts";
 import { differences, readHostTree, type HostEntry } from "../system/host-tree.ts";
-import { readMounted } from "../system/mounted.ts";
+import { readMounted, whileMounted } from "../system/mounted.ts";
 import { runProgram } from "../system/program.ts";
 import { startRealRegistry, type RealRegistry } from "../system/real-registry.ts";
 
@@ -90,7 +90,19 @@ test("pulled as root from an OCI registry, every path is what umoci makes of it"
 
 test("pulled by a user without any right, from Docker's manifest, it is the same", async () => {
   await using daemon = await startDaemonProcess({ unprivileged: true });
-  assertSame(await pull(daemon, `${registry.host}/library/debian:docker`));
+  const rootfs = await pull(daemon, `${registry.host}/library/debian:docker`);
+  assertSame(rootfs);
+  // And by the programs that people ask when they wonder what got lost.
+  whileMounted(rootfs, (folder) => {
+    const asked = (program: string, ...args: readonly string[]): string =>
+      runProgram(program, args, { cwd: folder });
+    assert.match(asked("getcap", "usr/bin/ping"), /cap_net_raw[+=]ep/);
+    assert.match(asked("getfacl", "--numeric", "var/log/journal"), /^group:4:r-x$/m);
+    assert.match(asked("getfattr", "-n", "user.note", "opt/odd/user-attribute"), /"a note, with spaces"/);
+    assert.equal(asked("stat", "-c", "%a %u:%g", "usr/bin/newuidmap"), "4755 0:0\n");
+    assert.equal(asked("stat", "-c", "%F %t:%T", "dev/null"), "character special file 1:3\n");
+    assert.equal(asked("stat", "-c", "%F %Hr:%Lr %g", "opt/odd/disk"), "block special file 259:70000 6\n");
+  });
 });
 
 test("pulled where even user namespaces are refused, it is the same", async () => {

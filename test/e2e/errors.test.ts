@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { before } from "node:test";
 import { buildImage, noise, type FakeImage } from "../fakes/registry/images.ts";
@@ -195,4 +195,25 @@ test("mkfs.ext4 missing", async () => {
   registry.add("app", "1", image);
   const expected = { code: "failed_precondition", reason: "E2FSPROGS_MISSING", says: /mkfs\.ext4/ };
   await assertFails(bare, `${registry.host}/app:1`, expected);
+});
+
+test("debugfs that gives up half way through its script", async () => {
+  await using home = await makeDaemonHome();
+  const bin = join(home.folder, "bin");
+  mkdirSync(bin);
+  // Runs the first half of any script, as a debugfs that was killed would have.
+  const shim = `#!/bin/sh
+for word; do [ "$last" = -f ] && script=$word; last=$word; done
+[ -n "$script" ] || exec /usr/sbin/debugfs "$@"
+half=$(( $(wc -l < "$script") / 2 ))
+head -n "$half" "$script" > "$script.half"
+exec /usr/sbin/debugfs -w -f "$script.half" "$last"
+`;
+  writeFileSync(join(bin, "debugfs"), shim, { mode: 0o755 });
+  const env = { PATH: `${bin}:${process.env["PATH"] ?? ""}` };
+  await using broken = await startDaemonProcess({ home, env });
+  await using registry = await FakeRegistry.start();
+  registry.add("app", "1", image);
+  const expected = { code: "internal", reason: "E2FSPROGS_FAILED", says: /debugfs/ };
+  await assertFails(broken, `${registry.host}/app:1`, expected);
 });

@@ -4,22 +4,27 @@ import { join } from "node:path";
 import { runProgram } from "./program.ts";
 import { readHostTree, type HostEntry } from "./host-tree.ts";
 
-/**
- * Every name of an ext4 file, as the kernel reads it: an opinion that is neither the builder's nor our reader's.
- * mkfs's own empty `/lost+found` is left out. Needs root, as mounting does.
- */
-export function readMounted(image: string): ReadonlyMap<string, HostEntry> {
+/** Mounts an ext4 file, read-only, for as long as `look` looks. Needs root, as mounting does. */
+export function whileMounted<T>(image: string, look: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "banger-mount-"));
   try {
     runProgram("mount", ["-t", "ext4", "-o", "loop,ro,norecovery", image, folder]);
     try {
-      const tree = new Map(readHostTree(folder));
-      tree.delete("/lost+found");
-      return tree;
+      return look(folder);
     } finally {
       runProgram("umount", [folder]);
     }
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * Every name of an ext4 file, as the kernel reads it: an opinion that is neither the builder's nor our reader's.
+ * mkfs's own empty `/lost+found` is left out.
+ */
+export function readMounted(image: string): ReadonlyMap<string, HostEntry> {
+  const tree = new Map(whileMounted(image, readHostTree));
+  tree.delete("/lost+found");
+  return tree;
 }
