@@ -409,7 +409,6 @@ describe("the daemon", () => {
   test("answers NOT_IMPLEMENTED to what is in the API and not in it", async () => {
     await using daemon = await TestDaemon.start();
     const unary = [
-      [method.verifyImage, { image: "x" }],
       [method.acquireImage, { image: "x" }],
       [KernelService.method.listKernels, {}],
       [KernelService.method.deleteKernel, {}],
