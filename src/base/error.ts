@@ -56,6 +56,7 @@ export const reasons = [
   "LIMIT_INFLATED",
   "LIMIT_RATIO",
   // The machine.
+  "GUEST_ASSETS_MISSING",
   "E2FSPROGS_MISSING",
   "E2FSPROGS_TOO_OLD",
   "E2FSPROGS_FAILED",
@@ -164,6 +165,14 @@ export function asBangerError(error: unknown, op: string): BangerError {
         cause,
         hint: "Check the owner and mode of the path named, or choose another folder.",
       });
+    case "ENOENT":
+    case "ENOTDIR":
+    case "EEXIST":
+    case "EISDIR":
+    case "ELOOP":
+    case "ENAMETOOLONG":
+    case "EIO":
+      return new BangerError("FILESYSTEM_ERROR", `${op}: ${messageOf(error)}`, { op, cause });
     default:
       return new BangerError("INTERNAL", `${op}: ${messageOf(error)}`, { op, cause });
   }

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { errnoOf } from "./error.ts";
 
 /** A folder that goes when its owner disposes of it. */
 export interface TempDir extends AsyncDisposable {
@@ -34,9 +35,37 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder and those above it, 0700 where they are new. */
+/**
+ * Makes a folder and those above it, 0700 where they are new. Idempotent.
+ *
+ * Not by `recursive` of `mkdir`: where a folder is there and yet nothing can be made in it for ENOENT, as in `/proc`
+ * and behind a dangling link, Node tries again for ever.
+ */
 export async function makeDir(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  try {
+    await makeOneDir(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    await makeDir(dirname(path));
+    await makeOneDir(path);
+  }
+}
+
+async function makeOneDir(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    // EROFS and EACCES come before EEXIST on some file systems; one that is there is all that is asked for.
+    if (!(await isDir(path))) throw error;
+  }
+}
+
+async function isDir(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -8,6 +8,9 @@ import { processTerminal, type Terminal } from "./terminal.ts";
 
 /** What the program `banger` does: runs its command line and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
+  // A stream that breaks is no reason to die with a stack: commands watch stdout, and what can't be told on stderr
+  // is no reason to give up the work.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   process.exitCode = await runCommandLine(args, processTerminal());
 }
 

@@ -6,7 +6,7 @@ import { watchInterrupts } from "./interrupt.ts";
 import { errorLines } from "./render/error.ts";
 import { errorLine } from "./render/json.ts";
 import type { RunSession, Session } from "./session.ts";
-import { onReaderGone, printLines, stderrColour, type Terminal } from "./terminal.ts";
+import { printLines, stderrColour, watchOutput, type Terminal } from "./terminal.ts";
 
 export interface SessionHost {
   readonly terminal: Terminal;
@@ -19,21 +19,21 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
   return async (work, options = {}) => {
     using interrupt = watchInterrupts();
     const { signal } = interrupt;
-    let readerGone = false;
-    onReaderGone(terminal, () => {
-      readerGone = true;
-      interrupt.leave();
-    });
+    const output = watchOutput(terminal, () => interrupt.leave());
     try {
       const { connectDaemon } = await import("./connect.ts");
       const embed = options.embed ?? true;
       await using connection = await connectDaemon({ paths: paths(), embed, terminal, signal });
       const session: Session = { rpc: connection.rpc, signal, terminal };
-      setExitCode((await work(session)) ?? exitCodes.done);
+      const exitCode = (await work(session)) ?? exitCodes.done;
+      await output.written();
+      setExitCode(exitCode);
     } catch (error) {
-      const failure = asBangerError(error, "banger");
+      const lost = output.lost();
+      const failure = lost?.error ?? asBangerError(error, "banger");
+      const readerGone = lost !== undefined && lost.error === undefined;
       if (!readerGone) tellError(failure, options.errors ?? "text", terminal);
-      const interrupted = signal.aborted && !readerGone;
+      const interrupted = signal.aborted && lost === undefined;
       setExitCode(interrupted ? exitCodes.interrupted : exitCodeOf(failure));
     }
   };

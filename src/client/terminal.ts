@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { WriteStream } from "node:tty";
-import { BangerError, errnoOf } from "../base/error.ts";
+import { BangerError, errnoOf, messageOf } from "../base/error.ts";
 import { wantsColour } from "./render/paint.ts";
 
 /** Where a command's words go: results to stdout, all else to stderr. */
@@ -13,7 +13,16 @@ export interface Terminal {
 }
 
 export function processTerminal(): Terminal {
-  return { stdout: process.stdout, stderr: process.stderr, env: process.env, folder: process.cwd() };
+  return { stdout: process.stdout, stderr: process.stderr, env: process.env, folder: currentFolder() };
+}
+
+/** Somebody may have removed it under the shell, which still has a name for it; most commands need none. */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return process.env["PWD"] ?? "/";
+  }
 }
 
 export function printLines(stream: NodeJS.WritableStream, lines: readonly string[]): void {
@@ -34,13 +43,37 @@ export async function writeAll(
   await once(stream, "drain", { signal });
 }
 
-/** `banger … | head`: the reader had enough, and there is nobody left to tell. */
-export function onReaderGone(terminal: Terminal, act: () => void): void {
-  terminal.stdout.on("error", (error: unknown) => {
-    if (errnoOf(error) === "EPIPE") return act();
-    throw new BangerError("FILESYSTEM_ERROR", "standard output can't be written to", {
-      op: "print",
-      cause: error,
-    });
+/** What became of the results on stdout. */
+export interface OutputWatch {
+  /** Rejects where they could not all be written, and a reader was there to miss them. */
+  written(): Promise<void>;
+  /** Undefined while all is well. After `banger … | head` it has no error: the reader had enough, and isn't told. */
+  lost(): { readonly error: BangerError | undefined } | undefined;
+}
+
+/** Calls `stop` as soon as results can't be written. */
+export function watchOutput({ stdout }: Terminal, stop: () => void): OutputWatch {
+  let lost: { readonly error: BangerError | undefined } | undefined;
+  stdout.on("error", (error: unknown) => {
+    lost ??= { error: errnoOf(error) === "EPIPE" ? undefined : outputError(error) };
+    stop();
+  });
+  return {
+    lost: () => lost,
+    written: () =>
+      new Promise((resolve, reject) => {
+        stdout.write("", (error) => {
+          if (!(error instanceof Error) || errnoOf(error) === "EPIPE") resolve();
+          else reject(error);
+        });
+      }),
+  };
+}
+
+function outputError(cause: unknown): BangerError {
+  return new BangerError("FILESYSTEM_ERROR", `standard output can't be written to (${messageOf(cause)})`, {
+    op: "print",
+    hint: "Check where it goes. What was asked for may have been done all the same.",
+    cause,
   });
 }

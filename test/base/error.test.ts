@@ -12,7 +12,9 @@ test("system errors become reasons that a person can act on", () => {
     ["EDQUOT", "DISK_FULL"],
     ["EACCES", "PERMISSION_DENIED"],
     ["EROFS", "PERMISSION_DENIED"],
-    ["EIO", "INTERNAL"],
+    ["EIO", "FILESYSTEM_ERROR"],
+    ["ENOTDIR", "FILESYSTEM_ERROR"],
+    ["EBADF", "INTERNAL"],
   ];
   for (const [code, reason] of table) {
     const error = asBangerError(systemError(code), "write blob");

@@ -39,6 +39,21 @@ test("removing a tree follows no link", async () => {
   }
 });
 
+test("a folder that can't be is refused, and not tried for ever", async () => {
+  await using folder = await makeTempDir("banger-files-");
+  const path = (name: string): string => join(folder.path, name);
+  symlinkSync(path("nowhere"), path("dangling"));
+  writeFileSync(path("file"), "x");
+  await assert.rejects(makeDir("/proc/none/of/these"), { code: "ENOENT" });
+  await assert.rejects(makeDir(path("dangling/sub")), { code: "EEXIST" });
+  await assert.rejects(makeDir(path("file")), { code: "EEXIST" });
+  await assert.rejects(makeDir(path("file/sub")), { code: "ENOTDIR" });
+  symlinkSync(folder.path, path("link"));
+  await makeDir(path("link/new/sub"));
+  await makeDir(path("link"));
+  assert.equal(statSync(path("new/sub")).mode & 0o777, 0o700);
+});
+
 test("an atomic write replaces the whole file and leaves nothing beside it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "banger-files-"));
   try {

@@ -42,6 +42,21 @@ function run(args: readonly string[], env: Readonly<Record<string, string>>): Pr
   return startBanger(args, env).ended;
 }
 
+/** The same through a shell, which can point the streams elsewhere. */
+async function shell(args: string, env: Readonly<Record<string, string>>, before = ""): Promise<Ran> {
+  const child = spawn(
+    "sh",
+    ["-c", `${before} exec "$0" ${root}/src/bin/banger.js ${args}`, process.execPath],
+    {
+      env: { PATH: process.env["PATH"], ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const [code, stdout, stderr] = await Promise.all([exited, text(child.stdout), text(child.stderr)]);
+  return { code, signal: child.signalCode, stdout, stderr };
+}
+
 function fieldOf(json: string, name: string): unknown {
   const value: unknown = JSON.parse(json);
   assert.ok(typeof value === "object" && value !== null, json);
@@ -102,6 +117,23 @@ test("what needs a daemon that stays is refused without one", async () => {
     assert.equal(code, 4, stderr);
     assert.match(stderr, /→ Start one with `bangerd`/);
   }
+});
+
+test("a full disk behind stdout is told, without a stack; one behind stderr stops nothing", async () => {
+  const sh = (script: string): Promise<Ran> => shell(script, newHome());
+  const unwritable = await sh("image ls >/dev/full");
+  assert.equal(unwritable.code, 1);
+  assert.match(unwritable.stderr, /^banger: standard output can't be written to \(ENOSPC.*\n {2}→ .*\n$/);
+  const untold = await sh(`image pull ${layout.reference} --quiet 2>/dev/full`);
+  assert.equal(untold.code, 0);
+  assert.match(untold.stdout, /^[0-9a-f]{24}\n$/);
+  assert.equal((await sh("--help >/dev/full")).stderr, "");
+});
+
+test("a current folder that is gone is no obstacle to what needs none", async () => {
+  const ran = await shell("--version", newHome(), 'd=$(mktemp -d); cd "$d"; rmdir "$d";');
+  assert.match(ran.stdout, /^\d+\.\d+\.\d+/);
+  assert.equal(ran.code, 0);
 });
 
 test("errors of the real daemon get their exit codes", async () => {
