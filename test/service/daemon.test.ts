@@ -423,7 +423,7 @@ describe("the daemon", () => {
       );
     }
     const signal = new AbortController().signal;
-    for (const one of [method.readFile, method.exportImage, KernelService.method.pullKernel]) {
+    for (const one of [method.exportImage, KernelService.method.pullKernel]) {
       const stream = daemon.channel.stream<DescMessage, DescMessage>(one, {}, signal);
       await assert.rejects(stream[Symbol.asyncIterator]().next(), failing("NOT_IMPLEMENTED"), one.name);
     }
