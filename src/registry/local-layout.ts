@@ -11,6 +11,7 @@ import { parseIndex, type IndexEntry } from "../oci/image-index.ts";
 import type { BlobStream, ImageSource, ResolvedImage, SourceOptions } from "../oci/image-source.ts";
 import type { Platform } from "../oci/platform.ts";
 import { formatSourceReference, type LayoutReference } from "../oci/source-reference.ts";
+import { embeddedBlob } from "./blob-stream.ts";
 
 const op = "read image layout";
 const pieceBytes = 256 * 1024;
@@ -43,6 +44,7 @@ export class LayoutSource implements ImageSource {
 
   /** The file is opened when the body is read, so that a body nobody reads holds nothing. */
   async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {
+    if (descriptor.data !== undefined) return embeddedBlob(descriptor.data, offset);
     const body = readFrom(() => this.#openBlobFile(descriptor), offset, options.signal);
     return { offset, body, from: this.#reference.path };
   }
