@@ -172,6 +172,49 @@ test("a PAX value wins over the header's, size included", () => {
   assert.equal(contents.get(2)?.toString(), "next");
 });
 
+test("names of owners never override their numbers", () => {
+  const named = {
+    uid: 5,
+    gid: 6,
+    patches: [
+      { at: 265, bytes: "root" },
+      { at: 297, bytes: "wheel" },
+    ],
+  };
+  const { entries } = readTar(
+    tar(file("header", "", named), file("pax", "", { ...named, pax: { uname: "daemon", gname: "daemon" } })),
+  );
+  assert.deepEqual(
+    entries.map(({ uid, gid }) => [uid, gid]),
+    [
+      [5, 6],
+      [5, 6],
+    ],
+  );
+});
+
+test("archives of all formats in one are read as each by itself", () => {
+  const owner = { uid: 7, mtime: 1_700_000_000 };
+  const each = [
+    file("v7", "1", { ...owner, format: "v7", type: "\0" }),
+    file("ustar", "22", { ...owner, prefix: "p" }),
+    Buffer.concat([gnuLong("g".repeat(150)), file("gnu", "333", { ...owner, format: "gnu" })]),
+    file("star", "4444", { ...owner, format: "star", prefix: "p" }),
+    file("x".repeat(150), "55555", owner),
+  ];
+  const sizes: number[] = [];
+  const shown = ({ path, kind, uid, mtime, ...rest }: ReturnType<typeof readOne>): unknown => {
+    if ("size" in rest) sizes.push(rest.size);
+    return { path, kind, uid, mtime };
+  };
+  assert.deepEqual(
+    readTar(tar(...each, ...each)).entries.map(shown),
+    [...each, ...each].map((part) => shown(readOne(tar(part)))),
+  );
+  assert.deepEqual(sizes.slice(0, 10), [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
+  assert.deepEqual(sizes.slice(10), sizes.slice(0, 10));
+});
+
 test("a global PAX header holds until the next, and an entry's own wins", () => {
   const archive = tar(
     pax({ uid: "7", gid: "8" }, "g"),
