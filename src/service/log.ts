@@ -1,3 +1,5 @@
+import { jsonText } from "../base/json-text.ts";
+
 /** What happened, with particulars that are safe to show: no secret, no URL's query. */
 export interface Log {
   info(event: string, facts?: LogFacts): void;
@@ -12,7 +14,7 @@ export function lineLog(write: (line: string) => void, now: () => Date = () => n
   const line =
     (level: string) =>
     (event: string, facts: LogFacts = {}): void => {
-      const pairs = Object.entries(facts).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
+      const pairs = Object.entries(facts).map(([name, value]) => ` ${name}=${jsonText(value)}`);
       write(`${now().toISOString()} ${level} ${event}${pairs.join("")}\n`);
     };
   return { info: line("info"), warn: line("warn"), error: line("error") };

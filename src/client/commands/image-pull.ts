@@ -3,6 +3,7 @@ import { ImageSchema } from "../../../gen/banger/image/v1/image_pb.ts";
 import { ImageService, ResolveImageResponseSchema } from "../../../gen/banger/image/v1/image_service_pb.ts";
 import type { Published, PullEvent } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError } from "../../base/error.ts";
+import { jsonText } from "../../base/json-text.ts";
 import { openProgress, silentProgress, type ProgressMode } from "../progress.ts";
 import { absoluteReference } from "../reference.ts";
 import { pullSummary } from "../render/image-text.ts";
@@ -78,7 +79,7 @@ export async function followPull(
   if (flags.quiet === true) printLines(terminal.stdout, [image.id]);
   else if (flags.json === true) printLines(terminal.stdout, [pretty(messageJson(ImageSchema, image))]);
   else if (flags.progress === "json")
-    printLines(terminal.stdout, [JSON.stringify(messageJson(ImageSchema, image))]);
+    printLines(terminal.stdout, [jsonText(messageJson(ImageSchema, image))]);
   else printLines(terminal.stdout, pullSummary(published));
 }
 

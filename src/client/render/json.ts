@@ -1,6 +1,7 @@
 import { toJson, type DescMessage, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
 import { PullEventSchema, type PullEvent } from "../../../gen/banger/image/v1/pull_pb.ts";
 import type { BangerError } from "../../base/error.ts";
+import { jsonText } from "../../base/json-text.ts";
 
 /**
  * The protobuf JSON of a message, every field there even where it is empty, so that `.losses` is a list always.
@@ -12,17 +13,17 @@ export function messageJson<Desc extends DescMessage>(schema: Desc, message: Mes
 
 /** JSON for people and `jq` alike. */
 export function pretty(value: JsonValue): string {
-  return JSON.stringify(value, undefined, 2);
+  return jsonText(value, 2);
 }
 
 /** One event on one line. */
 export function eventLine(event: PullEvent): string {
-  return JSON.stringify(messageJson(PullEventSchema, event));
+  return jsonText(messageJson(PullEventSchema, event));
 }
 
 /** An error as the last line of a stream of events. */
 export function errorLine(error: BangerError): string {
-  return JSON.stringify({ error: errorJson(error) });
+  return jsonText({ error: errorJson(error) });
 }
 
 export function errorJson(error: BangerError): JsonValue {
