@@ -35,6 +35,8 @@ export interface Limits {
   readonly zstdWindowLog: number;
   /** Bytes of a layer's index, which is read into memory: twice what the allowed number of ordinary entries needs. */
   readonly indexFileBytes: number;
+  /** Bytes of all guest assets together: they are held in memory. The package's own have 0.2 to 2 MB. */
+  readonly guestAssetBytes: number;
   /** Pulls that build at once; the rest wait. */
   readonly concurrentPulls: number;
   /** Blobs downloaded at once for one pull. Registries throttle past a handful of connections. */
@@ -43,6 +45,16 @@ export interface Limits {
   readonly errorBodyBytes: number;
   /** Bytes of a token endpoint's answer. */
   readonly tokenBytes: number;
+  /** Bytes of Docker's auth file. Real ones have a few thousand. */
+  readonly authFileBytes: number;
+  /** Bytes that a credential helper may print. Its answer is one short object. */
+  readonly credentialHelperBytes: number;
+  /** Milliseconds that a credential helper may take: some ask a cloud, some a person. */
+  readonly credentialHelperMs: number;
+  /** Bytes of a hosts.toml, or of a certificate that it names. Bundles of all public authorities have 250 KiB. */
+  readonly hostsFileBytes: number;
+  /** Members of an archive, and bytes of one's name: they are listed in memory. */
+  readonly archiveMembers: number;
   /** Redirects followed for one request. */
   readonly redirects: number;
   /** Tries of one request, the first included. */
@@ -77,10 +89,16 @@ export const defaultLimits: Limits = {
   ratioFreeBytes: 1 * GiB,
   zstdWindowLog: 31,
   indexFileBytes: 1 * GiB,
+  guestAssetBytes: 64 * MiB,
   concurrentPulls: 8,
   concurrentDownloads: 4,
   errorBodyBytes: 64 * KiB,
   tokenBytes: 1 * MiB,
+  authFileBytes: 1 * MiB,
+  credentialHelperBytes: 64 * KiB,
+  credentialHelperMs: 60_000,
+  hostsFileBytes: 4 * MiB,
+  archiveMembers: 100_000,
   redirects: 10,
   attempts: 5,
   responseMs: 30_000,

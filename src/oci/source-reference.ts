@@ -7,12 +7,19 @@ import { formatReference, parseReference, type Reference } from "./reference.ts"
 export type SourceReference =
   | { readonly kind: "registry"; readonly reference: Reference }
   | LayoutReference
-  | { readonly kind: "oci-archive"; readonly path: string; readonly tag: string | undefined }
-  | { readonly kind: "docker-archive"; readonly path: string; readonly tag: string | undefined };
+  | DockerArchiveReference;
 
-/** An OCI image layout: a folder with `index.json`. */
+/** What `docker save` writes: a tar archive with `manifest.json`. */
+export interface DockerArchiveReference {
+  readonly kind: "docker-archive";
+  readonly path: string;
+  /** A whole name, as `docker.io/library/debian:bookworm`, or its tag alone. */
+  readonly tag: string | undefined;
+}
+
+/** An OCI image layout: a folder with `index.json`, or a tar archive of one. */
 export interface LayoutReference {
-  readonly kind: "oci";
+  readonly kind: "oci" | "oci-archive";
   /** As given; relative to whose folder, the caller decides. */
   readonly path: string;
   /** Value of the annotation `org.opencontainers.image.ref.name`. */
@@ -21,31 +28,31 @@ export interface LayoutReference {
 }
 
 /**
- * Tells `oci:DIR[:TAG]`, `oci:DIR@DIGEST`, `oci-archive:FILE[:TAG]` and `docker-archive:FILE[:TAG]` from a name in
- * a registry. A colon in a folder's name works where a slash follows it: `oci:/a:b/c`, `oci:/a:b/`.
+ * Tells `oci:DIR[:TAG]`, `oci:DIR@DIGEST`, `oci-archive:FILE[:TAG]` and `docker-archive:FILE[:NAME]` from a name in
+ * a registry. A colon in a folder's name works where a slash follows it: `oci:/a:b/c`, `oci:/a:b/`. Not so in
+ * docker-archive:, where a whole name, slashes and all, may come after the first colon.
  *
  * @throws BangerError REFERENCE_INVALID
  */
 export function parseSourceReference(text: string): SourceReference {
   const match = /^(oci|oci-archive|docker-archive):/.exec(text);
+  const rest = text.slice(text.indexOf(":") + 1);
   switch (match?.[1]) {
     case "oci":
-      return parseLayout(text, text.slice("oci:".length));
     case "oci-archive":
-    case "docker-archive": {
-      const { path, tag } = splitTag(text, text.slice(text.indexOf(":") + 1));
-      return { kind: match[1], path, tag };
-    }
+      return parseLayout(match[1], text, rest);
+    case "docker-archive":
+      return { kind: "docker-archive", ...splitTag(text, rest, rest.indexOf(":")) };
     default:
       return { kind: "registry", reference: parseReference(text) };
   }
 }
 
-function parseLayout(text: string, rest: string): LayoutReference {
+function parseLayout(kind: LayoutReference["kind"], text: string, rest: string): LayoutReference {
   const at = rest.lastIndexOf("@");
   const digest = rest.slice(at + 1);
-  if (at > 0 && isDigest(digest)) return { kind: "oci", path: rest.slice(0, at), tag: undefined, digest };
-  return { kind: "oci", ...splitTag(text, rest), digest: undefined };
+  if (at > 0 && isDigest(digest)) return { kind, path: rest.slice(0, at), tag: undefined, digest };
+  return { kind, ...splitTag(text, rest, rest.indexOf(":", rest.lastIndexOf("/") + 1)), digest: undefined };
 }
 
 interface TaggedPath {
@@ -53,8 +60,7 @@ interface TaggedPath {
   readonly tag: string | undefined;
 }
 
-function splitTag(text: string, rest: string): TaggedPath {
-  const colon = rest.indexOf(":", rest.lastIndexOf("/") + 1);
+function splitTag(text: string, rest: string, colon: number): TaggedPath {
   const path = colon < 0 ? rest : rest.slice(0, colon);
   const tag = colon < 0 ? undefined : rest.slice(colon + 1);
   if (path === "" || path.includes("\0")) throw invalid(text, "names no path");
@@ -78,7 +84,7 @@ function invalid(text: string, problem: string): BangerError {
 export function formatSourceReference(source: SourceReference): string {
   if (source.kind === "registry") return formatReference(source.reference);
   const tag = source.tag === undefined ? "" : `:${source.tag}`;
-  const digest = source.kind !== "oci" || source.digest === undefined ? "" : `@${source.digest}`;
+  const digest = source.kind === "docker-archive" || source.digest === undefined ? "" : `@${source.digest}`;
   return `${source.kind}:${source.path}${tag}${digest}`;
 }
 

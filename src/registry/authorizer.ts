@@ -22,7 +22,8 @@ export interface AuthorizerOptions {
   readonly transport: Transport;
   readonly limits: Limits;
   readonly clock: Clock;
-  readonly credentials: Credentials | undefined;
+  /** Asked once, and not before a server wants credentials: it may run a helper program. */
+  readonly findCredentials: (signal: AbortSignal) => Promise<Credentials | undefined>;
   /** Repository's path; with the endpoint that this object belongs to, the key of what it holds. */
   readonly repository: string;
 }
@@ -33,6 +34,8 @@ export interface AuthorizerOptions {
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
+  /** Undefined until looked for. */
+  #known: { credentials: Credentials | undefined } | undefined;
   #grant: Grant | undefined;
   #challenge: { readonly bearer: Challenge; readonly registry: URL } | undefined;
   #renewing: Promise<Grant> | undefined;
@@ -60,15 +63,16 @@ export class Authorizer {
     options: SourceOptions,
   ): Promise<string> {
     const challenges = parseChallenges(wwwAuthenticate);
-    const { credentials } = this.#options;
+    const { credentials } = await this.#find(options.signal);
     const bearer = challenges.find(({ scheme }) => scheme === "bearer");
     if (bearer !== undefined) {
       this.#challenge = { bearer, registry };
       return await this.#renew(refused, options);
     }
     const basic = challenges.some(({ scheme }) => scheme === "basic");
-    if (basic && credentials?.kind === "basic") {
-      const header = basicAuthorization(credentials.username, credentials.password);
+    if (basic && credentials !== undefined && credentials.kind !== "token") {
+      const secret = credentials.kind === "basic" ? credentials.password : credentials.token;
+      const header = basicAuthorization(credentials.username, secret);
       if (header !== refused) {
         this.#grant = { header, expiresAt: Number.POSITIVE_INFINITY };
         return header;
@@ -98,8 +102,15 @@ export class Authorizer {
     }
   }
 
+  async #find(signal: AbortSignal): Promise<{ credentials: Credentials | undefined }> {
+    this.#known ??= { credentials: await this.#options.findCredentials(signal) };
+    return this.#known;
+  }
+
   async #fetch(refused: string | undefined, options: SourceOptions): Promise<Grant> {
-    const { transport, limits, clock, credentials, repository } = this.#options;
+    const { transport, limits, clock, repository } = this.#options;
+    const known = await this.#find(options.signal);
+    const { credentials } = known;
     const challenge = this.#challenge;
     if (challenge === undefined) throw new BangerError("INTERNAL", "there is no challenge to answer", { op });
     const { bearer, registry } = challenge;
@@ -115,7 +126,10 @@ export class Authorizer {
       scope: bearer.parameters.get("scope") || `repository:${repository}:pull`,
       credentials,
     };
-    const token = await fetchToken(request, transport, options, limits, () => clock.now());
+    const token = await fetchToken(request, { transport, limits, now: () => clock.now() }, options);
+    if (credentials?.kind === "identity" && token.refreshToken !== undefined) {
+      known.credentials = { ...credentials, token: token.refreshToken };
+    }
     return { header: `Bearer ${token.value}`, expiresAt: token.expiresAt };
   }
 }

@@ -8,40 +8,30 @@ import type { BlobStream, ImageSource, ResolvedImage, SourceOptions } from "../o
 import { acceptedDocuments, bareMediaType, isNonDistributable } from "../oci/media-types.ts";
 import type { Platform } from "../oci/platform.ts";
 import { formatReference, repositoryOf, type Reference } from "../oci/reference.ts";
-import { Authorizer } from "./authorizer.ts";
 import { blobStream, embeddedBlob } from "./blob-stream.ts";
-import type { Credentials } from "./credentials.ts";
-import { baseUrlOf, type Endpoint } from "./endpoint.ts";
 import { statusError, type Asked } from "./error-body.ts";
+import type { RegistryHost } from "./host.ts";
+import { askInTurn } from "./hosts.ts";
 import { readAtMost, type HttpResponse } from "./response.ts";
-import { Transport } from "./transport.ts";
 
 export interface RegistryOptions {
   readonly limits: Limits;
   readonly clock: Clock;
-  readonly userAgent: string;
-  readonly credentials: Credentials | undefined;
-  readonly ca: string | undefined;
+  /** The hosts that serve the repository, in the order in which they are asked. The source disposes of them. */
+  readonly openHosts: () => Promise<readonly RegistryHost[]>;
 }
-
-/** A 401 is answered twice at most: the token may have run out between two requests, not more often. */
-const maxAnswers = 2;
 
 /** One repository's image in a registry, by the OCI distribution specification's pull side. */
 export class RegistrySource implements ImageSource {
   readonly #reference: Reference;
-  readonly #endpoint: Endpoint;
   readonly #options: RegistryOptions;
-  readonly #transport: Transport;
-  readonly #authorizer: Authorizer;
-  #base: URL | undefined;
+  #hosts: Promise<readonly RegistryHost[]> | undefined;
+  /** Hosts whose bodies broke off, by blob: asked again only after the others. */
+  readonly #broke = new Map<Digest, Set<RegistryHost>>();
 
-  constructor(reference: Reference, endpoint: Endpoint, options: RegistryOptions) {
+  constructor(reference: Reference, options: RegistryOptions) {
     this.#reference = reference;
-    this.#endpoint = endpoint;
     this.#options = options;
-    this.#transport = new Transport(options);
-    this.#authorizer = new Authorizer({ ...options, transport: this.#transport, repository: reference.path });
   }
 
   async resolve(platform: Platform, options: SourceOptions): Promise<ResolvedImage> {
@@ -56,15 +46,47 @@ export class RegistrySource implements ImageSource {
   }
 
   async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {
-    if (descriptor.data !== undefined) return embeddedBlob(descriptor.data, offset);
+    const { digest, data } = descriptor;
+    if (data !== undefined) return embeddedBlob(data, offset);
+    const subject = `layer ${shortDigest(digest)}`;
+    const broke = this.#broke.get(digest) ?? new Set();
+    const hosts = await this.#openHosts();
+    const order = [...hosts.filter((host) => !broke.has(host)), ...hosts.filter((host) => broke.has(host))];
+    return await askInTurn(order, "pull", subject, options, async (host) => {
+      const stream = await this.#openBlobAt(host, descriptor, offset, options);
+      return hosts.length === 1 ? stream : { ...stream, body: this.#watched(stream.body, host, digest) };
+    });
+  }
+
+  /** Where a body breaks off, the rest is asked of another host first. */
+  async *#watched(
+    body: AsyncIterable<Uint8Array>,
+    host: RegistryHost,
+    digest: Digest,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* body;
+    } catch (error) {
+      const broke = this.#broke.get(digest) ?? new Set();
+      this.#broke.set(digest, broke.add(host));
+      throw error;
+    }
+  }
+
+  async #openBlobAt(
+    host: RegistryHost,
+    descriptor: Descriptor,
+    offset: number,
+    options: SourceOptions,
+  ): Promise<BlobStream> {
     const asked = { subject: `layer ${shortDigest(descriptor.digest)}`, op: "fetch layer" };
     const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
-    return await this.#get(`blobs/${descriptor.digest}`, headers, asked, options, async (response) => {
+    return await host.get(`blobs/${descriptor.digest}`, headers, asked, options, async (response) => {
       if (response.status === 200 || response.status === 206) return blobStream(response, descriptor, offset);
       // What we have is past the end of what it has: from the start then, and the digest decides.
       if (response.status === 416 && offset > 0) {
         response.discard();
-        return await this.openBlob(descriptor, 0, options);
+        return await this.#openBlobAt(host, descriptor, 0, options);
       }
       throw await this.#blobError(response, descriptor, asked);
     });
@@ -104,7 +126,7 @@ export class RegistrySource implements ImageSource {
 
   async #fetchConfig(descriptor: Descriptor, options: SourceOptions): Promise<Uint8Array> {
     const asked = { subject: `config ${shortDigest(descriptor.digest)}`, op: "fetch config" };
-    return await this.#get(`blobs/${descriptor.digest}`, {}, asked, options, async (response) => {
+    return await this.#ask(`blobs/${descriptor.digest}`, {}, asked, options, async (response) => {
       if (response.status !== 200) throw await this.#blobError(response, descriptor, asked);
       return (await this.#readDocument(response, asked, descriptor.size)).bytes;
     });
@@ -116,36 +138,26 @@ export class RegistrySource implements ImageSource {
     options: SourceOptions,
     consume: (response: HttpResponse) => Promise<T>,
   ): Promise<T> {
-    return this.#get(`manifests/${name}`, { accept: acceptedDocuments.join(", ") }, asked, options, consume);
+    return this.#ask(`manifests/${name}`, { accept: acceptedDocuments.join(", ") }, asked, options, consume);
   }
 
-  /** One GET below the repository, with whatever authentication it takes. */
-  async #get<T>(
+  /** One GET below the repository, of whichever host has it. Only a tag has to be resolved; a digest is a digest. */
+  async #ask<T>(
     path: string,
     headers: Readonly<Record<string, string>>,
     asked: Asked,
     options: SourceOptions,
     consume: (response: HttpResponse) => Promise<T>,
   ): Promise<T> {
-    this.#base ??= await baseUrlOf(this.#endpoint, this.#options.limits.responseMs, options.signal);
-    const base = this.#base;
-    const url = new URL(`v2/${this.#reference.path}/${path}`, base);
-    let authorization = await this.#authorizer.current(options);
-    for (let answers = 0; ; answers++) {
-      const request = { url, headers, authorization, ...asked };
-      const outcome = await this.#transport.get(request, options, async (response) => {
-        // A storage host that asks for credentials gets none: they belong to the registry.
-        const mayAnswer = response.url.origin === base.origin && answers < maxAnswers;
-        const challenge = response.headers("www-authenticate");
-        if (response.status !== 401 || !mayAnswer || challenge.length === 0) {
-          return { value: await consume(response) };
-        }
-        response.discard();
-        return { challenge };
-      });
-      if ("value" in outcome) return outcome.value;
-      authorization = await this.#authorizer.answer(outcome.challenge, authorization, base, options);
-    }
+    const purpose = path.includes(":") ? "pull" : "resolve";
+    return await askInTurn(await this.#openHosts(), purpose, asked.subject, options, (host) =>
+      host.get(path, headers, asked, options, consume),
+    );
+  }
+
+  #openHosts(): Promise<readonly RegistryHost[]> {
+    this.#hosts ??= this.#options.openHosts();
+    return this.#hosts;
   }
 
   async #readDocument(
@@ -191,7 +203,9 @@ export class RegistrySource implements ImageSource {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#transport[Symbol.asyncDispose]();
+    // Where they could not be opened, whoever asked for them was told.
+    const hosts = await this.#hosts?.catch(() => []);
+    await Promise.all((hosts ?? []).map((host) => host[Symbol.asyncDispose]()));
   }
 }
 

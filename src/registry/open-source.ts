@@ -1,52 +1,88 @@
 import { resolve } from "node:path";
-import { BangerError } from "../base/error.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
 import { systemClock, type Clock } from "../base/retry.ts";
 import type { ImageSource } from "../oci/image-source.ts";
+import type { Reference } from "../oci/reference.ts";
 import { parseSourceReference } from "../oci/source-reference.ts";
 import { RegistrySource } from "./client.ts";
-import type { Credentials } from "./credentials.ts";
-import { endpointOf } from "./endpoint.ts";
+import type { CredentialFinder, Credentials } from "./credentials.ts";
+import { DockerArchiveSource } from "./docker-archive.ts";
+import { RegistryHost } from "./host.ts";
+import { placesFor } from "./hosts-lookup.ts";
 import { LayoutSource } from "./local-layout.ts";
+import type { Place } from "./place.ts";
+import type { ProxyRules } from "./proxy.ts";
 
-export interface OpenSourceOptions {
+/** How registries are reached from where the daemon runs; the same for every pull. */
+export interface RegistryAccess {
+  /** Asked where a pull brings no credentials of its own; nobody where undefined. */
+  readonly credentialFinder?: CredentialFinder;
+  /** Folders with a hosts.toml for each registry, as `/etc/containerd/certs.d`. */
+  readonly certsDirs?: readonly string[];
+  readonly proxies?: ProxyRules;
+  readonly userAgent?: string;
+}
+
+export interface OpenSourceOptions extends RegistryAccess {
   readonly limits?: Limits;
-  /** For the registry that the reference names. */
-  readonly credentials?: Credentials;
+  /** For the registry that the reference names, and for no mirror of it. */
+  readonly credentials?: Credentials | undefined;
   /** Registries, by the domain in references to them, that may be spoken to without TLS where they have none. */
   readonly plainHttpHosts?: readonly string[];
   /** PEM certificates trusted in place of the system's. */
   readonly ca?: string;
-  readonly userAgent?: string;
   readonly clock?: Clock;
 }
 
+/** Tries at a mirror, the first included: there is another place to ask. */
+const mirrorAttempts = 2;
+
 /**
- * Opens the place that a reference names: an image in a registry, or a local folder. Nothing is contacted yet.
- * Whoever opens it disposes of it, once nothing reads from it any more.
+ * Opens the place that a reference names: an image in a registry, a local folder or an archive. Nothing is contacted
+ * or read yet. Whoever opens it disposes of it, once nothing reads from it any more.
  *
- * @throws BangerError REFERENCE_INVALID, NOT_IMPLEMENTED
+ * @throws BangerError REFERENCE_INVALID
  */
 export function openSource(text: string, options: OpenSourceOptions = {}): ImageSource {
   const source = parseSourceReference(text);
-  const { limits = defaultLimits, clock = systemClock, userAgent = "banger" } = options;
-  const { credentials, ca, plainHttpHosts } = options;
+  const { limits = defaultLimits, clock = systemClock } = options;
   switch (source.kind) {
-    case "registry":
-      return new RegistrySource(source.reference, endpointOf(source.reference.domain, plainHttpHosts), {
-        limits,
-        clock,
-        userAgent,
-        credentials,
-        ca,
-      });
+    case "registry": {
+      const openHosts = () => openHostsOf(source.reference, options, limits, clock);
+      return new RegistrySource(source.reference, { limits, clock, openHosts });
+    }
     case "oci":
-      return new LayoutSource({ ...source, path: resolve(source.path) }, limits);
     case "oci-archive":
+      return new LayoutSource({ ...source, path: resolve(source.path) }, limits);
     case "docker-archive":
-      throw new BangerError("NOT_IMPLEMENTED", `${source.kind}: sources can't be read yet`, {
-        op: "open source",
-        hint: `Unpack it first: skopeo copy ${source.kind}:FILE oci:DIR:TAG, then pull oci:DIR:TAG.`,
-      });
+      return new DockerArchiveSource({ ...source, path: resolve(source.path) }, limits);
   }
+}
+
+async function openHostsOf(
+  { domain, path }: Reference,
+  options: OpenSourceOptions,
+  limits: Limits,
+  clock: Clock,
+): Promise<readonly RegistryHost[]> {
+  const { certsDirs = [], plainHttpHosts, ca, proxies, userAgent = "banger" } = options;
+  const places = await placesFor(domain, { certsDirs, plainHttpHosts, limits });
+  const shared = { clock, userAgent, ca, proxies, repository: path };
+  return places.map((place, at) => {
+    const attempts = at === places.length - 1 ? limits.attempts : Math.min(limits.attempts, mirrorAttempts);
+    const findCredentials = (signal: AbortSignal) => credentialsFor(place, domain, path, options, signal);
+    return new RegistryHost({ ...shared, limits: { ...limits, attempts }, place, findCredentials });
+  });
+}
+
+/** A mirror gets what is known for the mirror, and never what is the registry's. */
+async function credentialsFor(
+  { namespace, endpoint }: Place,
+  domain: string,
+  path: string,
+  { credentials, credentialFinder }: OpenSourceOptions,
+  signal: AbortSignal,
+): Promise<Credentials | undefined> {
+  if (namespace === undefined && credentials !== undefined) return credentials;
+  return await credentialFinder?.find(namespace === undefined ? domain : endpoint.host, path, signal);
 }

@@ -4,9 +4,9 @@ import type { Limits } from "../base/limits.ts";
 import type { SourceOptions } from "../oci/image-source.ts";
 import { addressKind } from "./address.ts";
 import type { Challenge } from "./challenge.ts";
-import { basicAuthorization, type Credentials } from "./credentials.ts";
-import { statusError } from "./error-body.ts";
-import { readAtMost } from "./response.ts";
+import { basicAuthorization, identityUser, type Credentials } from "./credentials.ts";
+import { statusError, type Asked } from "./error-body.ts";
+import { readAtMost, type HttpResponse } from "./response.ts";
 import type { Transport } from "./transport.ts";
 
 const op = "fetch token";
@@ -16,6 +16,8 @@ export interface BearerToken {
   readonly value: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** What takes the identity token's place from now on, where the server says so. */
+  readonly refreshToken?: string;
 }
 
 /** The specification's default life, for servers that give none. */
@@ -51,38 +53,93 @@ export function realmOf(challenge: Challenge, registry: URL): URL {
 export interface TokenRequest {
   readonly realm: URL;
   readonly service: string | undefined;
+  /** One, or several with spaces between them. */
   readonly scope: string;
   /** Anonymous where undefined. */
-  readonly credentials: Extract<Credentials, { kind: "basic" }> | undefined;
+  readonly credentials: Exclude<Credentials, { kind: "token" }> | undefined;
+}
+
+/** What asking for a token takes. */
+export interface TokenContext {
+  readonly transport: Transport;
+  readonly limits: Limits;
+  readonly now: () => number;
 }
 
 /**
- * Asks a token server for a token, by GET.
+ * Asks a token server for a token: by GET, with Basic authentication where there are credentials; with an identity
+ * token by POST, as OAuth 2 has it, or by GET where the server knows no POST.
  *
  * @throws BangerError REGISTRY_AUTH where it refuses, REGISTRY_PROTOCOL where it answers nonsense, and those of the
  *   transport
  */
 export async function fetchToken(
   request: TokenRequest,
-  transport: Transport,
+  context: TokenContext,
   options: SourceOptions,
-  limits: Limits,
-  now: () => number,
+): Promise<BearerToken> {
+  const { credentials } = request;
+  if (credentials?.kind !== "identity") return await getToken(request, credentials, context, options);
+  const token = await postForToken(request, credentials.token, context, options);
+  if (token !== undefined) return token;
+  const { username, token: password } = credentials;
+  return await getToken(request, { username, password }, context, options);
+}
+
+/** distribution's docs/spec/auth/token.md: each scope is a parameter of its own. */
+async function getToken(
+  request: TokenRequest,
+  user: { readonly username: string; readonly password: string } | undefined,
+  context: TokenContext,
+  options: SourceOptions,
 ): Promise<BearerToken> {
   const url = new URL(request.realm);
   if (request.service !== undefined) url.searchParams.set("service", request.service);
-  url.searchParams.set("scope", request.scope);
-  const { credentials } = request;
-  if (credentials !== undefined) url.searchParams.set("account", credentials.username);
-  const authorization =
-    credentials === undefined ? undefined : basicAuthorization(credentials.username, credentials.password);
-  const asked = { subject: `token for ${request.scope}`, op };
-  return await transport.get({ url, authorization, ...asked }, options, async (response) => {
-    if (response.status !== 200) throw await statusError(response, asked, limits, now());
-    const { bytes, cut } = await readAtMost(response.body(), limits.tokenBytes);
-    if (!cut) return parseToken(bytes, url.host, now());
-    throw new BangerError("REGISTRY_PROTOCOL", `token server ${url.host} sent more than a token`, { op });
+  for (const scope of request.scope.split(/\s+/)) url.searchParams.append("scope", scope);
+  if (user !== undefined && user.username !== identityUser) url.searchParams.set("account", user.username);
+  const authorization = user === undefined ? undefined : basicAuthorization(user.username, user.password);
+  const asked = askedFor(request);
+  return await context.transport.get({ url, authorization, ...asked }, options, (response) =>
+    readToken(response, asked, context),
+  );
+}
+
+/** docs/spec/auth/oauth.md. Undefined where the server has no such endpoint: GCR says 404, others 405. */
+async function postForToken(
+  request: TokenRequest,
+  refreshToken: string,
+  context: TokenContext,
+  options: SourceOptions,
+): Promise<BearerToken | undefined> {
+  const form = new URLSearchParams({
+    grant_type: "refresh_token",
+    client_id: "banger",
+    scope: request.scope,
+    refresh_token: refreshToken,
+    ...(request.service === undefined ? {} : { service: request.service }),
   });
+  const asked = askedFor(request);
+  return await context.transport.get({ url: request.realm, form, ...asked }, options, async (response) => {
+    if (response.status !== 404 && response.status !== 405) return await readToken(response, asked, context);
+    response.discard();
+    return undefined;
+  });
+}
+
+function askedFor({ scope }: TokenRequest): Asked {
+  return { subject: `token for ${scope}`, op };
+}
+
+async function readToken(
+  response: HttpResponse,
+  asked: Asked,
+  { limits, now }: TokenContext,
+): Promise<BearerToken> {
+  if (response.status !== 200) throw await statusError(response, asked, limits, now());
+  const { bytes, cut } = await readAtMost(response.body(), limits.tokenBytes);
+  const { host } = response.url;
+  if (!cut) return parseToken(bytes, host, now());
+  throw new BangerError("REGISTRY_PROTOCOL", `token server ${host} sent more than a token`, { op });
 }
 
 /** `token` and `access_token` are the same to us, as the specification asks. */
@@ -97,5 +154,6 @@ export function parseToken(bytes: Uint8Array, host: string, now: number): Bearer
   const issued = Date.parse(root.at("issued_at").optionalText() ?? "");
   // A clock that runs ahead of ours must not make a token last longer than it was given.
   const from = Number.isNaN(issued) ? now : Math.min(issued, now);
-  return { value, expiresAt: from + lifeMs };
+  const refreshToken = root.at("refresh_token").optionalText() ?? "";
+  return { value, expiresAt: from + lifeMs, ...(refreshToken === "" ? {} : { refreshToken }) };
 }

@@ -31,10 +31,17 @@ const transientCodes: ReadonlySet<string> = new Set([
 ]);
 
 /** Makes what undici threw before a response was there an error of ours. */
-export function connectionError(error: unknown, host: string, op: string): BangerError {
+export function connectionError(error: unknown, host: string, op: string, proxy?: string): BangerError {
   if (error instanceof BangerError) return error;
   const code = errnoOf(error) ?? "";
   const details = { op, cause: error };
+  if (proxy !== undefined && !/CERT|SIGNED|SSL/.test(code)) {
+    const why = code === "" || code.startsWith("UND_ERR_") ? messageOf(error) : code;
+    const message = `${host} can't be reached through the proxy ${proxy} (${why})`;
+    const hint = "Check HTTP_PROXY and HTTPS_PROXY of the daemon, or name the host in NO_PROXY.";
+    const Kind = transientCodes.has(code) ? TransientError : BangerError;
+    return new Kind("REGISTRY_UNAVAILABLE", message, { ...details, hint });
+  }
   if (transientCodes.has(code)) {
     return new TransientError("REGISTRY_UNAVAILABLE", `the connection to ${host} failed (${code})`, details);
   }

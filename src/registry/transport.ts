@@ -1,45 +1,41 @@
-import { Agent, request as undiciRequest } from "undici";
+import { request as undiciRequest } from "undici";
 import { BangerError, asBangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { backoffMs, type Clock } from "../base/retry.ts";
 import type { SourceOptions } from "../oci/image-source.ts";
+import { Connections, type ConnectionOptions } from "./connections.ts";
 import { statusError, type Asked } from "./error-body.ts";
 import { isRedirect, redirectTarget } from "./redirect.ts";
 import { HttpResponse } from "./response.ts";
 import { TransientError, connectionError, isTransientStatus } from "./transient.ts";
 
-export interface TransportOptions {
+export interface TransportOptions extends Omit<ConnectionOptions, "timeoutMs"> {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly userAgent: string;
-  /** Certificates trusted besides nothing else, PEM; the system's where undefined. */
-  readonly ca: string | undefined;
 }
 
 export interface HttpRequest extends Asked {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent to the origin of `url` and nowhere else, whatever redirects say. */
+  /** These two are sent to the origin of `url` and nowhere else, whatever redirects say. */
+  readonly ownHeaders?: Readonly<Record<string, string>>;
   readonly authorization?: string | undefined;
+  /** Makes it a POST. It may hold a secret, so that no redirect is followed. */
+  readonly form?: URLSearchParams;
 }
 
 /**
- * GET requests that hold out: repeated with a growing pause where that may help, redirected with care, and bounded
+ * Requests that hold out: repeated with a growing pause where that may help, redirected with care, and bounded
  * in every direction. Keeps no cookies. Owns its connections; disposing ends them all.
  */
 export class Transport implements AsyncDisposable {
   readonly #options: TransportOptions;
-  readonly #agent: Agent;
+  readonly #connections: Connections;
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    const { ca, limits } = options;
-    this.#agent = new Agent({
-      // Our own timers bound these, to the millisecond and with errors of ours.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: limits.responseMs, ...(ca === undefined ? {} : { ca }) },
-    });
+    this.#connections = new Connections({ ...options, timeoutMs: options.limits.responseMs });
   }
 
   /**
@@ -92,6 +88,11 @@ export class Transport implements AsyncDisposable {
       }
       if (!isRedirect(response.status)) return response;
       response.discard();
+      if (request.form !== undefined) {
+        throw new BangerError("REGISTRY_PROTOCOL", `${url.host} redirects a request that holds a secret`, {
+          op: request.op,
+        });
+      }
       if (hops === limits.redirects) {
         throw new BangerError(
           "REGISTRY_PROTOCOL",
@@ -105,25 +106,29 @@ export class Transport implements AsyncDisposable {
 
   async #once(url: URL, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
     const { limits, userAgent } = this.#options;
-    const { authorization } = request;
-    const mine = authorization !== undefined && url.origin === request.url.origin;
+    const { authorization, form } = request;
+    const mine = url.origin === request.url.origin;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(this.#silent(url, request.op)), limits.responseMs);
     try {
       const { statusCode, headers, body } = await undiciRequest(url, {
-        dispatcher: this.#agent,
+        dispatcher: this.#connections.to(url),
         signal: AbortSignal.any([signal, late.signal]),
+        ...(form === undefined ? {} : { method: "POST", body: form.toString() }),
         headers: {
           ...request.headers,
+          ...(form === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" }),
           "user-agent": userAgent,
           // Blobs are hashed as they lie in the registry; a coding on top would have to be undone first.
           "accept-encoding": "identity",
-          ...(mine ? { authorization } : {}),
+          ...(mine ? request.ownHeaders : {}),
+          ...(mine && authorization !== undefined ? { authorization } : {}),
         },
       });
       return new HttpResponse(statusCode, url, headers, body, limits);
     } catch (error) {
-      throw connectionError(error, url.host, request.op);
+      const proxy = this.#connections.proxyFor(url);
+      throw connectionError(error, url.host, request.op, proxy?.host);
     } finally {
       clearTimeout(timer);
     }
@@ -137,7 +142,7 @@ export class Transport implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent.destroy();
+    await this.#connections[Symbol.asyncDispose]();
   }
 }
 

@@ -172,7 +172,9 @@ test("sources are told from names in a registry", () => {
     ["oci:/a:b/", layout("/a:b/")],
     [`oci:/a@${sha256}`, layout("/a", undefined, sha256)],
     ["oci:/a@b", layout("/a@b")],
-    ["oci-archive:/x.tar:v1", { kind: "oci-archive", path: "/x.tar", tag: "v1" }],
+    ["oci-archive:/x.tar:v1", { kind: "oci-archive", path: "/x.tar", tag: "v1", digest: undefined }],
+    [`oci-archive:x.tar@${sha256}`, { kind: "oci-archive", path: "x.tar", tag: undefined, digest: sha256 }],
+    ["docker-archive:/x.tar:ghcr.io/a/b:1", { kind: "docker-archive", path: "/x.tar", tag: "ghcr.io/a/b:1" }],
     ["docker-archive:x.tar", { kind: "docker-archive", path: "x.tar", tag: undefined }],
   ];
   for (const [text, expected] of table) {

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import test from "node:test";
 import { hasReason, type Reason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
-import { openSource } from "../../src/registry/open-source.ts";
 import { buildImage, buildIndex, noise, writeLayout, type FakeImage } from "../fakes/registry/images.ts";
 import { pullAll } from "./pull-all.ts";
 
@@ -94,13 +93,4 @@ test("a damaged layout is found out", async () => {
     await writeFile(join(folder, "index.json"), "{}{}");
     await fails(`oci:${folder}:v1`, "MANIFEST_INVALID");
   });
-});
-
-test("archives are refused with a way out", () => {
-  for (const kind of ["oci-archive", "docker-archive"]) {
-    assert.throws(
-      () => openSource(`${kind}:/x.tar`),
-      (error: unknown) => hasReason(error, "NOT_IMPLEMENTED") && (error.hint ?? "").includes("skopeo copy"),
-    );
-  }
 });
