@@ -30,10 +30,19 @@ export async function requireSpace(needs: readonly SpaceNeed[], op: string): Pro
   for (const { path, bytes } of disks.values()) {
     const free = await freeBytes(path);
     if (free >= bytes) continue;
-    throw new BangerError("DISK_FULL", `${op}: ${path} has ${free} bytes free, ${bytes} are needed`, {
-      op,
-      hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
-      facts: { path, freeBytes: String(free), neededBytes: String(bytes) },
-    });
+    throw new BangerError(
+      "DISK_FULL",
+      `${op}: ${path} has ${mebi(free, Math.floor)} free, and ${mebi(bytes, Math.ceil)} are needed`,
+      {
+        op,
+        hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
+        facts: { path, freeBytes: String(free), neededBytes: String(bytes) },
+      },
+    );
   }
+}
+
+/** Rounded so that what is free never looks like enough. */
+function mebi(bytes: number, round: (value: number) => number): string {
+  return `${round(bytes / 2 ** 20)} MiB`;
 }

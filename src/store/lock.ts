@@ -54,8 +54,9 @@ export function lockFile(path: string): Disposable | undefined {
   const umask = process.umask(0o177);
   try {
     connection = new SQLite(path, { timeout: 0 });
-    // Nothing is ever written, so there is nothing to roll back, and no journal beside the file.
-    connection.pragma("journal_mode = OFF");
+    // Nothing is ever written, so that a journal beside the file would only be litter after a kill, and one thing
+    // more that a full disk has no room for. Not OFF, which better-sqlite3's defensive mode ignores.
+    connection.pragma("journal_mode = MEMORY");
     connection.exec("BEGIN EXCLUSIVE");
     const held = connection;
     return { [Symbol.dispose]: () => void held.close() };

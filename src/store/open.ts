@@ -93,8 +93,19 @@ function newerSchemaError(path: string, cause?: unknown): BangerError {
   });
 }
 
+/** SHMSIZE: the log's index is a file too, and the first that finds no room for itself. */
+export function isDiskFull(error: unknown): boolean {
+  return (
+    error instanceof SQLite.SqliteError &&
+    (error.code === "SQLITE_FULL" || error.code === "SQLITE_IOERR_SHMSIZE")
+  );
+}
+
 function openError(error: unknown, path: string): BangerError {
   const op = "open store";
+  if (isDiskFull(error)) {
+    return new BangerError("DISK_FULL", `${path}: no space left for the store`, { op, cause: error });
+  }
   if (error instanceof SQLite.SqliteError) {
     return new BangerError("STORE_FAILED", `${path}: ${error.message} (${error.code})`, {
       op,

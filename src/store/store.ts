@@ -1,10 +1,9 @@
-import SQLite from "better-sqlite3";
 import type { Migration } from "kysely/migration";
 import type { Digest } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
 import * as images from "./images.ts";
 import type { ImagePage, ImageQuery } from "./images.ts";
-import { openDatabase } from "./open.ts";
+import { isDiskFull, openDatabase } from "./open.ts";
 import * as pulls from "./pulls.ts";
 import type { PullPage, PullQuery } from "./pulls.ts";
 import type { ImageRecord, PullRecord } from "./records.ts";
@@ -106,7 +105,7 @@ function storeError(error: unknown): unknown {
   if (error instanceof BangerError) return error;
   const op = "use store";
   const cause = error;
-  if (error instanceof SQLite.SqliteError && error.code === "SQLITE_FULL") {
+  if (isDiskFull(error)) {
     return new BangerError("DISK_FULL", "no space left for the store", {
       op,
       cause,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -38,6 +39,13 @@ async function lockElsewhere(stateDir: string): Promise<ChildProcess> {
 const me = { pid: process.pid, socketPath: "/run/me.sock" };
 
 describe("the state folder's lock", () => {
+  test("a lock is one file, whatever becomes of its holder", async () => {
+    const stateDir = await mkdtemp(join(dir.path, "one-"));
+    const child = await lockElsewhere(stateDir);
+    assert.deepEqual(readdirSync(stateDir).sort(), ["daemon.json", "daemon.lock"]);
+    child.kill("SIGKILL");
+  });
+
   test("a second process is told who holds it", async () => {
     const stateDir = await mkdtemp(join(dir.path, "a-"));
     const child = await lockElsewhere(stateDir);
