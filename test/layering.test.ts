@@ -13,7 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   blobs: ["base", "oci"],
   layers: ["base", "oci"],
   ext4: ["base", "layers"],
-  guest: ["base", "layers", "ext4"],
+  guest: ["base", "oci", "layers", "ext4"],
   kernel: ["base", "oci", "registry", "blobs"],
   store: ["base", "oci", "ext4"],
   images: ["base", "oci", "layers", "ext4", "store"],
@@ -32,7 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "pull",
     "gen",
   ],
-  client: ["base", "oci", "ext4", "images", "store", "pull", "service", "gen"],
+  client: ["base", "oci", "ext4", "guest", "images", "store", "pull", "service", "gen"],
   bin: ["client", "service"],
 };
 

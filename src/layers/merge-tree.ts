@@ -9,7 +9,7 @@ import {
   type MutableDirectory,
   type MutableInode,
 } from "./mutable-tree.ts";
-import { inTree, walk, type LookUp, type Walk } from "./path-walk.ts";
+import { walk, type LookUp, type Walk } from "./path-walk.ts";
 import { isWhiteoutName } from "./whiteout-name.ts";
 
 /** A directory that a path leads to. */
@@ -69,7 +69,11 @@ export class MergeTree {
   }
 
   /** Where a path leads, by the names that `lookUp` sees. */
-  walk(path: CleanPath, site: Pick<EntrySite, "layer" | "entry">, lookUp: LookUp = inTree): Walk {
+  walk(
+    path: CleanPath,
+    site: Pick<EntrySite, "layer" | "entry">,
+    lookUp: LookUp<MutableDirectory> = inTree,
+  ): Walk<MutableDirectory> {
     const end = walk(this.root, path, lookUp);
     if (end === undefined) return refuse("symlink-loop", site);
     this.steps += end.steps;
@@ -147,6 +151,8 @@ export class MergeTree {
     directory.children.set(name, inode);
   }
 }
+
+const inTree: LookUp<MutableDirectory> = (directory, name) => directory.children.get(name);
 
 /** Length of a path that is `name` below one of that length. */
 function joinedLength(length: number, name: ByteString): number {

@@ -1,14 +1,14 @@
 import { sliceBytes, splitPath, type ByteString } from "../base/bytes.ts";
 import type { CleanPath } from "./entry-path.ts";
-import type { MutableDirectory, MutableInode } from "./mutable-tree.ts";
+import type { DirectoryInode, Inode } from "./root-tree.ts";
 
 /** Linux follows as many for one path and then gives up with ELOOP (include/linux/namei.h, MAXSYMLINKS). */
 const maxLinks = 40;
 
 /** Where a path leads, its last component followed too. */
-export interface Walk {
+export interface Walk<D extends DirectoryInode> {
   /** The last directory on the way that exists. */
-  readonly directory: MutableDirectory;
+  readonly directory: D;
   /** Names from the root to `directory`. */
   readonly names: readonly ByteString[];
   /** What is left of the path below `directory`: the first of these is missing there, or is no directory. */
@@ -25,14 +25,12 @@ export interface Walk {
  * @param names those from the root to `directory`
  * @param depth how many components of the path have been taken, this one included; 0 for one of a link's target
  */
-export type LookUp = (
-  directory: MutableDirectory,
+export type LookUp<D extends DirectoryInode> = (
+  directory: D,
   name: ByteString,
   names: readonly ByteString[],
   depth: number,
-) => MutableInode | undefined;
-
-export const inTree: LookUp = (directory, name) => directory.children.get(name);
+) => D | Exclude<Inode, DirectoryInode> | undefined;
 
 /**
  * Follows a path as a process would whose root directory is the image's: absolute link targets start at `root`, and
@@ -41,7 +39,11 @@ export const inTree: LookUp = (directory, name) => directory.children.get(name);
  *
  * Returns undefined where it takes more than 40 links, or leads in a circle.
  */
-export function walk(root: MutableDirectory, path: CleanPath, lookUp: LookUp = inTree): Walk | undefined {
+export function walk<D extends DirectoryInode>(
+  root: D,
+  path: CleanPath,
+  lookUp: LookUp<D>,
+): Walk<D> | undefined {
   const directories = [root];
   const names: ByteString[] = [];
   const missing: ByteString[] = [];

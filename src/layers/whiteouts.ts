@@ -46,7 +46,7 @@ export class Hidden {
   }
 
   /** The tree as it was below this layer: hidden names come before those of the layer itself. */
-  readonly lookUp: LookUp = (directory, name) =>
+  readonly lookUp: LookUp<MutableDirectory> = (directory, name) =>
     this.#byDirectory.get(directory)?.get(name) ?? directory.children.get(name);
 
   get isEmpty(): boolean {
@@ -109,7 +109,7 @@ function directoryOf(
   const ownEntry = (names: readonly ByteString[], name: ByteString, depth: number) =>
     own.get(joinBytes([...names, name], "/")) ??
     (depth > 0 ? own.get(joinBytes(parts.slice(0, depth), "/")) : undefined);
-  const lookUp: LookUp = (directory, name, names, depth) => {
+  const lookUp: LookUp<MutableDirectory> = (directory, name, names, depth) => {
     const below = directory.children.get(name);
     const entry = ownEntry(names, name, depth);
     if (entry?.kind === "symlink") return inodeOf(entry, 0);

@@ -1,7 +1,7 @@
 import type { Digest } from "../base/digest.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import type { Platform } from "../oci/platform.ts";
-import type { ImageRecord, StageTime } from "../store/records.ts";
+import type { ImageRecord, InjectedFileRecord, StageTime } from "../store/records.ts";
 
 /** The stages, in the order of the road. */
 export const stages = [
@@ -108,6 +108,8 @@ export type PullEventBody =
       readonly kind: "agentsInjected";
       readonly skipped: boolean;
       readonly whySkipped: string;
+      readonly files: readonly InjectedFileRecord[];
+      readonly scrubbedPaths: readonly string[];
       readonly durationMs: number;
     }
   | {

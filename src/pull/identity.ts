@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Digest } from "../base/digest.ts";
 import type { BuilderName } from "../ext4/builder.ts";
+import { guestLayerVersion } from "../guest/plan-layer.ts";
 import type { PullRequest } from "./request.ts";
 
 /** The builder that makes images where the request names none. */
@@ -9,11 +10,14 @@ export const defaultBuilder: BuilderName = "e2fsprogs";
 /**
  * Everything in a request, besides the digest of what is pulled, that decides the bytes of the image. Two pulls
  * with equal digest and key share one build. Kept in the store: a change of its form must raise the version in it.
+ *
+ * @param assets digest of the guest assets; undefined where none go in
  */
-export function optionsKey(request: PullRequest): string {
+export function optionsKey(request: PullRequest, assets: Digest | undefined): string {
   const size = request.sizeBytes === undefined ? "auto" : String(request.sizeBytes);
-  const agents = request.noAgents ? "no" : "yes";
-  return `v1 builder=${request.builder ?? defaultBuilder} size=${size} agents=${agents}`;
+  const agents = assets === undefined ? "no" : `${guestLayerVersion}:${assets}`;
+  const identity = assets !== undefined && !request.keepIdentity ? "scrubbed" : "kept";
+  return `v2 builder=${request.builder ?? defaultBuilder} size=${size} agents=${agents} identity=${identity}`;
 }
 
 /**

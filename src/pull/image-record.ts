@@ -1,4 +1,6 @@
 import { printable } from "../base/bytes.ts";
+import type { BootReadiness } from "../guest/boot-readiness.ts";
+import type { Injection } from "../guest/inject.ts";
 import type { LayerIndex } from "../layers/layer-index.ts";
 import type { Loss, RootTree } from "../layers/root-tree.ts";
 import type { ImageRecord, LossRecord, StageTime } from "../store/records.ts";
@@ -12,6 +14,9 @@ export interface FinishedImage {
   readonly plan: PullPlan;
   readonly layers: readonly LayerIndex[];
   readonly tree: RootTree;
+  /** Undefined where nothing was to be injected. */
+  readonly injection: Pick<Injection, "files" | "scrubbedPaths"> | undefined;
+  readonly bootReadiness: BootReadiness;
   readonly rootfsSizeBytes: number;
   readonly rootfsAllocatedBytes: number;
   readonly stageTimes: readonly StageTime[];
@@ -51,6 +56,9 @@ export function imageRecord(finished: FinishedImage, createdAt: number = Date.no
     losses: tree.losses.map(lossRecord),
     config: { entrypoint, cmd, env, workingDir, user, labels, exposedPorts, stopSignal },
     stageTimes: finished.stageTimes,
+    injectedFiles: finished.injection?.files ?? [],
+    scrubbedPaths: finished.injection?.scrubbedPaths ?? [],
+    bootReadiness: finished.bootReadiness,
   };
 }
 

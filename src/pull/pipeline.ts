@@ -6,11 +6,14 @@ import { runInSlices } from "../base/slices.ts";
 import type { BlobCache } from "../blobs/cache.ts";
 import type { BuilderName, BuiltFacts, RootfsBuilder } from "../ext4/builder.ts";
 import { verifyImage } from "../ext4/verify.ts";
+import { bootReadiness } from "../guest/boot-readiness.ts";
+import type { GuestSources } from "../guest/assets.ts";
+import { injectGuest, type Injection } from "../guest/inject.ts";
 import { newImageId } from "../images/layout.ts";
 import { allocatedBytes, createStaging, type Staging } from "../images/publish.ts";
 import { writeStoredTree } from "../images/stored-tree.ts";
 import { flatten } from "../layers/flatten.ts";
-import type { RootTree } from "../layers/root-tree.ts";
+import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
 import type { LayerScanner } from "../layers/scan.ts";
 import { openSource } from "../registry/open-source.ts";
 import type { ImageRecord } from "../store/records.ts";
@@ -36,6 +39,7 @@ export interface PipelineDeps {
   /** The daemon's own, swept when it starts. */
   readonly tempDir: string;
   readonly limits: Limits;
+  readonly guest: GuestSources;
 }
 
 /** What one pull is. */
@@ -68,7 +72,8 @@ export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<Im
   await requireSpace([{ path: deps.cacheDir, bytes: plan.bytesToFetch }], "fetch layers");
   const layers = await bringLayersIn({ ...deps, ...pull, source, image: plan.image });
   const tree = await flattenLayers(deps, pull, layers);
-  return buildImage(deps, pull, plan, layers, tree);
+  await using injected = await injectAgents(deps, pull, plan, layers, tree);
+  return await buildImage(deps, pull, plan, layers, injected);
 }
 
 /** The image is here: it gets its name back where another had taken it over. */
@@ -101,6 +106,53 @@ async function flattenLayers(
   return tree;
 }
 
+/** What is to be built: the image's own layers, or those and one more. */
+interface Injected extends AsyncDisposable {
+  readonly tree: RootTree;
+  readonly blobs: readonly LayerBlob[];
+  readonly injection: Injection | undefined;
+  readonly durationMs: number;
+}
+
+/**
+ * Stage 8, which comes before 6: the assets are one more layer, so that building, owning and verifying treat them as
+ * any other content. The event waits until they are in the file system.
+ */
+async function injectAgents(
+  deps: PipelineDeps,
+  pull: PullContext,
+  plan: PullPlan,
+  layers: readonly LayerIn[],
+  tree: RootTree,
+): Promise<Injected> {
+  const blobs = layers.map(({ blob }) => blob);
+  const { assets } = plan;
+  if (assets === undefined) {
+    return { tree, blobs, injection: undefined, durationMs: 0, [Symbol.asyncDispose]: async () => {} };
+  }
+  const { config } = plan.image;
+  const { keepIdentity } = pull.request;
+  const { tempDir, limits } = deps;
+  const indexes = layers.map(({ index }) => index);
+  const { value: injection, durationMs } = await pull.clock.time("inject", () =>
+    injectGuest({ tree, indexes, assets, config, keepIdentity, tempDir, limits, signal: pull.signal }),
+  );
+  return {
+    tree: injection.tree,
+    blobs: [...blobs, injection.blob],
+    injection,
+    durationMs,
+    [Symbol.asyncDispose]: () => injection[Symbol.asyncDispose](),
+  };
+}
+
+function injectedEvent({ injection, durationMs }: Injected): PullEventBody {
+  const { files = [], scrubbedPaths = [] } = injection ?? {};
+  const skipped = injection === undefined;
+  const whySkipped = skipped ? "left out on request (no_agents)" : "";
+  return { kind: "agentsInjected", skipped, whySkipped, files, scrubbedPaths, durationMs };
+}
+
 function refuseLosses(request: PullRequest, losses: number): void {
   if (!request.strict || losses === 0) return;
   throw new BangerError(
@@ -120,8 +172,10 @@ async function buildImage(
   pull: PullContext,
   plan: PullPlan,
   layers: readonly LayerIn[],
-  tree: RootTree,
+  injected: Injected,
 ): Promise<ImageRecord> {
+  const { tree, injection } = injected;
+  refuseLosses(pull.request, tree.losses.length);
   const id = newImageId();
   await requireSpace(
     [
@@ -131,13 +185,17 @@ async function buildImage(
     "build image",
   );
   await using staging = await createStaging(deps.stateDir, id);
-  const built = await buildRootfs(deps, pull, plan, layers, tree, staging);
+  const built = await buildRootfs(deps, pull, plan, injected, staging);
+  const { config, platform } = plan.image;
+  const agents = injection !== undefined;
   const image = imageRecord({
     id,
     request: pull.request,
     plan,
     layers: layers.map(({ index }) => index),
     tree,
+    injection,
+    bootReadiness: bootReadiness({ rootfs: staging.rootfsPath, platform, config, agents }),
     rootfsSizeBytes: built.sizeBytes,
     rootfsAllocatedBytes: allocatedBytes(await stat(staging.rootfsPath)),
     stageTimes: pull.clock.times(),
@@ -160,15 +218,15 @@ async function buildRootfs(
   deps: PipelineDeps,
   pull: PullContext,
   plan: PullPlan,
-  layers: readonly LayerIn[],
-  tree: RootTree,
+  injected: Injected,
   staging: Staging,
 ): Promise<BuiltFacts> {
   const { request, clock, emit, signal } = pull;
+  const { tree, blobs: layers } = injected;
   const builder = await readyBuilder(deps, pull);
   const input = {
     tree,
-    layers: layers.map(({ blob }) => blob),
+    layers,
     target: staging.rootfsPath,
     tempDir: deps.tempDir,
     sizeBytes: request.sizeBytes,
@@ -193,7 +251,7 @@ async function buildRootfs(
   const { inodes, changes, devices, xattrs } = owned.value;
   const facts = { inodeCount: inodes, changeCount: changes, deviceCount: devices, xattrCount: xattrs };
   emit("own", { kind: "ownershipApplied", ...facts, durationMs: owned.durationMs });
-  emit("inject", { kind: "agentsInjected", skipped: true, whySkipped: "not available yet", durationMs: 0 });
+  emit("inject", injectedEvent(injected));
 
   const depth = request.verify;
   const verified = await clock.time("verify", () =>

@@ -1,5 +1,7 @@
 import { BangerError } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
 import type { BlobCache } from "../blobs/cache.ts";
+import { loadGuestAssets, type GuestAssets, type GuestSources } from "../guest/assets.ts";
 import { defaultImageName } from "../images/name.ts";
 import type { ImageSource, ResolvedImage, RetryNotice } from "../oci/image-source.ts";
 import type { ImageRecord } from "../store/records.ts";
@@ -14,6 +16,8 @@ export interface PullPlan {
   readonly image: ResolvedImage;
   readonly name: string;
   readonly optionsKey: string;
+  /** What goes into the image besides its layers; undefined where nothing shall. */
+  readonly assets: GuestAssets | undefined;
   readonly bytesToFetch: number;
   /** The image that answers this pull at once. */
   readonly existing: ImageRecord | undefined;
@@ -22,6 +26,8 @@ export interface PullPlan {
 export interface PlanDeps {
   readonly store: Store;
   readonly blobs: BlobCache;
+  readonly guest: GuestSources;
+  readonly limits: Limits;
 }
 
 export interface PlanContext {
@@ -39,7 +45,8 @@ export async function planPull(deps: PlanDeps, pull: PlanContext, source: ImageS
     source.resolve(request.platform, { signal, onRetry }),
   );
   const name = request.name ?? defaultImageName(image);
-  const key = optionsKey(request);
+  const assets = request.noAgents ? undefined : await loadGuestAssets(deps.guest, deps.limits);
+  const key = optionsKey(request, assets?.digest);
   const holder = await deps.store.findByName(name);
   if (holder !== undefined && holder.repository !== image.repository) {
     throw new BangerError("NAME_TAKEN", `the name ${name} belongs to an image of ${holder.repository}`, {
@@ -55,7 +62,8 @@ export async function planPull(deps: PlanDeps, pull: PlanContext, source: ImageS
       all.findIndex(({ digest }) => digest === layer.digest) === at && !deps.blobs.has(layer),
   );
   const bytesToFetch = missing.reduce((sum, { size }) => sum + size, 0);
-  return { image, name, optionsKey: key, bytesToFetch: existing === undefined ? bytesToFetch : 0, existing };
+  const needed = existing === undefined ? bytesToFetch : 0;
+  return { image, name, optionsKey: key, assets, bytesToFetch: needed, existing };
 }
 
 /** What a plan looks like to those who watch. */

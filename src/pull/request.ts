@@ -11,7 +11,10 @@ export interface PullRequest {
   readonly platform: Platform;
   readonly sizeBytes: number | undefined;
   readonly builder: BuilderName | undefined;
+  /** Nothing is put into the image, and nothing of its identity taken away. */
   readonly noAgents: boolean;
+  /** With agents: machine id and SSH host keys of the image stay, and first boot leaves them alone. */
+  readonly keepIdentity: boolean;
   /** A loss is an error. */
   readonly strict: boolean;
   readonly verify: VerifyDepth;

@@ -11,6 +11,7 @@ import {
   builderMessage,
   durationMessage,
   imageMessage,
+  injectedFileMessages,
   layerMessage,
   lossMessages,
   platformMessage,
@@ -157,7 +158,9 @@ function buildField(body: BodyOf<BuildKind>): EventField {
       };
     case "agentsInjected": {
       const { skipped, whySkipped } = body;
-      return { case: "agentsInjected", value: { skipped, whySkipped, duration } };
+      const files = injectedFileMessages(body.files);
+      const scrubbedPaths = [...body.scrubbedPaths];
+      return { case: "agentsInjected", value: { skipped, whySkipped, files, scrubbedPaths, duration } };
     }
     case "verified":
       return {

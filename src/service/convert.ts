@@ -1,13 +1,17 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, type Duration } from "@bufbuild/protobuf/wkt";
 import {
+  BootReadinessSchema,
   Builder,
   ImageSchema,
+  InjectedFileSchema,
   LayerSchema,
   LossSchema,
   PlatformSchema,
   StageTimeSchema,
+  type BootReadiness,
   type Image,
+  type InjectedFile,
   type Layer,
   type Loss,
   type Platform as PlatformMessage,
@@ -17,7 +21,15 @@ import { PullSchema, PullState, type Pull } from "../../gen/banger/image/v1/pull
 import type { BuilderName } from "../ext4/builder.ts";
 import { imagePaths } from "../images/layout.ts";
 import type { Platform } from "../oci/platform.ts";
-import type { ImageRecord, LayerRecord, LossRecord, PullRecord, StageTime } from "../store/records.ts";
+import type {
+  BootReadinessRecord,
+  ImageRecord,
+  InjectedFileRecord,
+  LayerRecord,
+  LossRecord,
+  PullRecord,
+  StageTime,
+} from "../store/records.ts";
 import type { ImageSummary } from "../store/store.ts";
 
 /**
@@ -26,12 +38,18 @@ import type { ImageSummary } from "../store/store.ts";
  */
 const maxLossText = 256 * 1024;
 
+/** Injected files of one message; the package's own are some twenty, and all are in `image.json`. */
+const maxInjected = 1000;
+
 /** An image with all that is known of it. */
 export function imageMessage(record: ImageRecord, stateDir: string): Image {
   const message = summaryMessage(record, stateDir);
   message.layers = record.layers.map(layerMessage);
   message.losses = lossMessages(record.losses);
   message.stageTimes = stageTimeMessages(record.stageTimes);
+  message.injectedFiles = injectedFileMessages(record.injectedFiles);
+  message.scrubbedPaths = [...record.scrubbedPaths];
+  message.bootReadiness = bootReadinessMessage(record.bootReadiness);
   return message;
 }
 
@@ -107,6 +125,24 @@ export function stageTimeMessages(times: readonly StageTime[]): StageTimeMessage
   return times.map(({ stage, durationMs }) =>
     create(StageTimeSchema, { stage, duration: durationMessage(durationMs) }),
   );
+}
+
+/** All of them, or the first: a folder of one's own may hold more than a message has room for. */
+export function injectedFileMessages(files: readonly InjectedFileRecord[]): InjectedFile[] {
+  return files.slice(0, maxInjected).map(({ path, mode, sizeBytes, digest, linkTarget, replaced }) =>
+    create(InjectedFileSchema, {
+      path,
+      mode,
+      sizeBytes: BigInt(sizeBytes),
+      digest: digest ?? "",
+      linkTarget,
+      replaced,
+    }),
+  );
+}
+
+function bootReadinessMessage({ initPath, obstacles }: BootReadinessRecord): BootReadiness {
+  return create(BootReadinessSchema, { initPath, obstacles: [...obstacles] });
 }
 
 /** Rounded: a fraction would make `nanos` a number that no int32 is. */

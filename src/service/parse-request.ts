@@ -36,6 +36,7 @@ export function parsePullRequest(reference: string, options: PullOptions | undef
     builder: fields.take(options?.builder, parseBuilder),
     verify: fields.take(options?.verify, parseDepth) ?? "metadata",
     noAgents: options?.noAgents ?? false,
+    keepIdentity: options?.keepIdentity ?? false,
     strict: options?.strict ?? false,
     detached: options?.detached ?? false,
   };
@@ -136,7 +137,6 @@ function refuseMissing(options: PullOptions | undefined): void {
   const missing = [
     options.kernel === undefined ? undefined : "kernel",
     options.credentials === undefined ? undefined : "credentials",
-    options.keepIdentity ? "keep_identity" : undefined,
     options.modulesIntoRootfs ? "modules_into_rootfs" : undefined,
   ].filter((field) => field !== undefined);
   const [first] = missing;

@@ -12,7 +12,7 @@ import type { DaemonConfig } from "./config.ts";
 /** Makes what a daemon pulls with. What must be disposed of goes onto `owned`, which outlives the pulls. */
 export type OpenPulls = (config: DaemonConfig, store: Store, owned: AsyncDisposableStack) => Promise<Pulls>;
 
-export const openPulls: OpenPulls = async ({ paths, limits, tempDir }, store, owned) => {
+export const openPulls: OpenPulls = async ({ paths, limits, tempDir, guest }, store, owned) => {
   const { stateDir, cacheDir } = paths;
   const blobs = await BlobCache.open(cacheDir, { limits });
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
@@ -31,5 +31,6 @@ export const openPulls: OpenPulls = async ({ paths, limits, tempDir }, store, ow
     cacheDir,
     tempDir: temp.path,
     limits,
+    guest,
   });
 };

@@ -46,6 +46,11 @@ export class Field {
     throw corrupt(this.#place, "a number");
   }
 
+  boolean(): boolean {
+    if (typeof this.#value === "boolean") return this.#value;
+    throw corrupt(this.#place, "true or false");
+  }
+
   digest(): Digest {
     const text = this.string();
     if (isDigest(text)) return text;

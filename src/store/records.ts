@@ -33,6 +33,22 @@ export type ConfigRecord = Pick<
   "entrypoint" | "cmd" | "env" | "workingDir" | "user" | "labels" | "exposedPorts" | "stopSignal"
 >;
 
+/** Something that banger put into an image; see guest/inject.ts. */
+export interface InjectedFileRecord {
+  readonly path: string;
+  readonly mode: number;
+  readonly sizeBytes: number;
+  readonly digest: Digest | undefined;
+  readonly linkTarget: string;
+  readonly replaced: boolean;
+}
+
+export interface BootReadinessRecord {
+  /** Empty where there is no init, and in records from before this was looked at. */
+  readonly initPath: string;
+  readonly obstacles: readonly string[];
+}
+
 export interface ImageRecord {
   readonly id: string;
   /** Empty once another image of the same repository took the name. */
@@ -60,6 +76,10 @@ export interface ImageRecord {
   readonly losses: readonly LossRecord[];
   readonly config: ConfigRecord;
   readonly stageTimes: readonly StageTime[];
+  readonly injectedFiles: readonly InjectedFileRecord[];
+  /** What was emptied or taken away so that no two machines have the image's identity. */
+  readonly scrubbedPaths: readonly string[];
+  readonly bootReadiness: BootReadinessRecord;
 }
 
 export type PullState = "waiting" | "running" | "published" | "failed" | "cancelled";

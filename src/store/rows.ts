@@ -1,8 +1,10 @@
 import type { Insertable, Selectable } from "kysely";
 import { Field } from "./json.ts";
 import type {
+  BootReadinessRecord,
   ConfigRecord,
   ImageRecord,
+  InjectedFileRecord,
   LayerRecord,
   LossRecord,
   PullRecord,
@@ -13,7 +15,10 @@ import type { ImageLayersTable, ImagesTable, PullsTable } from "./schema.ts";
 import type { Platform } from "../oci/platform.ts";
 
 /** What a list shows of an image: all but what only one image at a time is asked for. */
-export type ImageSummary = Omit<ImageRecord, "layers" | "losses" | "stageTimes">;
+export type ImageSummary = Omit<
+  ImageRecord,
+  "layers" | "losses" | "stageTimes" | "injectedFiles" | "scrubbedPaths" | "bootReadiness"
+>;
 
 export const summaryColumns = [
   "id",
@@ -60,6 +65,9 @@ export function imageRow(record: ImageRecord): Insertable<ImagesTable> {
     config_json: JSON.stringify(record.config),
     losses_json: JSON.stringify(record.losses),
     stage_times_json: JSON.stringify(record.stageTimes),
+    injected_files_json: JSON.stringify(record.injectedFiles),
+    scrubbed_paths_json: JSON.stringify(record.scrubbedPaths),
+    boot_readiness_json: JSON.stringify(record.bootReadiness),
   };
 }
 
@@ -110,6 +118,29 @@ export function parseImage(
     layers: layers.map(parseLayer),
     losses: Field.fromJson(row.losses_json, `${at} losses`).list(parseLoss),
     stageTimes: Field.fromJson(row.stage_times_json, `${at} stage times`).list(parseStageTime),
+    injectedFiles: Field.fromJson(row.injected_files_json, `${at} injected files`).list(parseInjectedFile),
+    scrubbedPaths: Field.fromJson(row.scrubbed_paths_json, `${at} scrubbed paths`).list((item) =>
+      item.string(),
+    ),
+    bootReadiness: parseBootReadiness(Field.fromJson(row.boot_readiness_json, `${at} boot readiness`)),
+  };
+}
+
+function parseInjectedFile(field: Field): InjectedFileRecord {
+  return {
+    path: field.get("path").string(),
+    mode: field.get("mode").number(),
+    sizeBytes: field.get("sizeBytes").number(),
+    digest: field.get("digest").optionalDigest(),
+    linkTarget: field.get("linkTarget").string(),
+    replaced: field.get("replaced").boolean(),
+  };
+}
+
+function parseBootReadiness(field: Field): BootReadinessRecord {
+  return {
+    initPath: field.get("initPath").string(),
+    obstacles: field.get("obstacles").list((item) => item.string()),
   };
 }
 

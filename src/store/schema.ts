@@ -35,6 +35,9 @@ export interface ImagesTable {
   readonly config_json: Fixed<string>;
   readonly losses_json: Fixed<string>;
   readonly stage_times_json: Fixed<string>;
+  readonly injected_files_json: Fixed<string>;
+  readonly scrubbed_paths_json: Fixed<string>;
+  readonly boot_readiness_json: Fixed<string>;
 }
 
 export interface ImageLayersTable {

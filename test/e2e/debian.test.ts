@@ -41,7 +41,16 @@ after(async () => {
 
 /** Pulls, and returns the path of the ext4. */
 async function pull(daemon: DaemonProcess, ...args: readonly string[]): Promise<string> {
-  const result = await runCli(daemon, "image", "pull", ...args, "--progress", "plain", "--json");
+  const result = await runCli(
+    daemon,
+    "image",
+    "pull",
+    ...args,
+    "--no-agents",
+    "--progress",
+    "plain",
+    "--json",
+  );
   assert.equal(result.status, 0, result.stderr);
   const image: unknown = JSON.parse(result.stdout);
   assert.ok(typeof image === "object" && image !== null && "rootfsPath" in image && "losses" in image);

@@ -35,7 +35,7 @@ test("buf curl pulls Debian, and every milestone comes once", async () => {
     const layout = join(folder, "layout");
     await writeDebianLayout(layout);
     await using daemon = await startDaemonProcess();
-    const request = JSON.stringify({ reference: `oci:${layout}:latest` });
+    const request = JSON.stringify({ reference: `oci:${layout}:latest`, options: { noAgents: true } });
     const output = await curl(
       daemon,
       "-d",

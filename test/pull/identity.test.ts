@@ -11,20 +11,26 @@ const request: PullRequest = {
   sizeBytes: undefined,
   builder: undefined,
   noAgents: false,
+  keepIdentity: false,
   strict: false,
   verify: "metadata",
   detached: false,
 };
 
 test("the key holds what decides the bytes, and only that", () => {
-  const key = optionsKey(request);
-  assert.equal(optionsKey({ ...request, builder: "e2fsprogs" }), key, "the default, named");
+  const assets = digestOf(Buffer.from("assets"));
+  const key = optionsKey(request, assets);
+  assert.equal(optionsKey({ ...request, builder: "e2fsprogs" }, assets), key, "the default, named");
   for (const same of [{ name: "x" }, { detached: true }, { strict: true }, { verify: "full" as const }]) {
-    assert.equal(optionsKey({ ...request, ...same }), key);
+    assert.equal(optionsKey({ ...request, ...same }, assets), key);
   }
-  for (const other of [{ sizeBytes: 1 << 30 }, { builder: "direct" as const }, { noAgents: true }]) {
-    assert.notEqual(optionsKey({ ...request, ...other }), key);
+  for (const other of [{ sizeBytes: 1 << 30 }, { builder: "direct" as const }, { keepIdentity: true }]) {
+    assert.notEqual(optionsKey({ ...request, ...other }, assets), key);
   }
+  assert.notEqual(optionsKey(request, digestOf(Buffer.from("other assets"))), key);
+  const without = optionsKey({ ...request, noAgents: true }, undefined);
+  assert.notEqual(without, key);
+  assert.equal(optionsKey({ ...request, noAgents: true, keepIdentity: true }, undefined), without);
 });
 
 test("a UUID follows from the inputs, is of RFC 9562's version 8, and differs with each of them", () => {

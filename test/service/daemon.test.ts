@@ -167,7 +167,7 @@ const allBodies: readonly PullEventBody[] = [
   { kind: "stageProgress", done: 1, total: 2, unit: "bytes" },
   { kind: "ext4Built", builder: "direct", sizeBytes: 1, contentBytesWritten: 2, durationMs: 3 },
   { kind: "ownershipApplied", inodeCount: 1, changeCount: 2, deviceCount: 3, xattrCount: 4, durationMs: 5 },
-  { kind: "agentsInjected", skipped: true, whySkipped: "asked", durationMs: 1 },
+  { kind: "agentsInjected", skipped: true, whySkipped: "asked", files: [], scrubbedPaths: [], durationMs: 1 },
   { kind: "verified", depth: "full", inodeCount: 1, contentBytesHashed: 2, durationMs: 3 },
   { kind: "bootArtifactsStaged", skipped: true, durationMs: 1 },
   {

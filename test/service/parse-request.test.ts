@@ -36,6 +36,7 @@ describe("a pull request", () => {
       sizeBytes: undefined,
       builder: undefined,
       noAgents: false,
+      keepIdentity: false,
       strict: false,
       verify: "metadata",
       detached: false,
@@ -51,6 +52,7 @@ describe("a pull request", () => {
       sizeBytes: 4n << 30n,
       builder: Builder.DIRECT,
       noAgents: true,
+      keepIdentity: true,
       strict: true,
       verify: VerifyDepth.FULL,
       detached: true,
@@ -62,6 +64,7 @@ describe("a pull request", () => {
       sizeBytes: 2 ** 32,
       builder: "direct",
       noAgents: true,
+      keepIdentity: true,
       strict: true,
       verify: "full",
       detached: true,
@@ -111,7 +114,6 @@ describe("a pull request", () => {
       { kernel: { ref: "debian" } },
       { kernel: {} },
       { credentials: { username: "a", password: "hunter2" } },
-      { keepIdentity: true },
       { modulesIntoRootfs: true },
     ];
     for (const options of missing) {

@@ -68,6 +68,26 @@ export function imageRecord(changes: Partial<ImageRecord> = {}): ImageRecord {
       { stage: "resolve", durationMs: 12 },
       { stage: "build", durationMs: 345.5 },
     ],
+    injectedFiles: [
+      {
+        path: "/usr/local/bin/agent",
+        mode: 0o755,
+        sizeBytes: 12,
+        digest: digestFor("agent"),
+        linkTarget: "",
+        replaced: false,
+      },
+      {
+        path: "/sbin/init",
+        mode: 0o777,
+        sizeBytes: 0,
+        digest: undefined,
+        linkTarget: "a",
+        replaced: true,
+      },
+    ],
+    scrubbedPaths: ["/etc/machine-id"],
+    bootReadiness: { initPath: "/sbin/init", obstacles: ["there is none"] },
     ...changes,
   };
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
-/** Debian packages that the tests use as real counterparts, and a program of each. */
+/** Debian packages that the tests use as real counterparts, and a program, or a file, of each. */
 const needed: ReadonlyMap<string, string> = new Map([
   ["e2fsprogs", "mkfs.ext4"],
   ["docker-registry", "docker-registry"],
@@ -13,6 +13,15 @@ const needed: ReadonlyMap<string, string> = new Map([
   ["acl", "getfacl"],
   ["libcap2-bin", "getcap"],
   ["uidmap", "newuidmap"],
+  ["gcc", "gcc"],
+  ["libc6-dev", "/usr/include/stdio.h"],
+  ["musl-tools", "musl-gcc"],
+  ["binutils", "readelf"],
+  ["shellcheck", "shellcheck"],
+  ["busybox", "busybox"],
+  ["dash", "dash"],
+  ["qemu-system-x86", "qemu-system-x86_64"],
+  ["kmod", "depmod"],
 ]);
 
 const folders = [
@@ -25,7 +34,10 @@ const folders = [
 ];
 
 function missingPackages(): readonly string[] {
-  const there = (program: string): boolean => folders.some((folder) => existsSync(`${folder}/${program}`));
+  const there = (program: string): boolean =>
+    program.startsWith("/")
+      ? existsSync(program)
+      : folders.some((folder) => existsSync(`${folder}/${program}`));
   return [...needed].filter(([, program]) => !there(program)).map(([name]) => name);
 }
 

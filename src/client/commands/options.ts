@@ -23,6 +23,7 @@ export interface PullFlags {
   readonly initrd?: string;
   readonly modules?: string;
   readonly agents: boolean;
+  readonly keepIdentity?: boolean;
   readonly strict?: boolean;
   readonly detach?: boolean;
 }
@@ -52,6 +53,7 @@ export const pullOptions = (): Option[] => [
   new Option("--initrd <file>", "with --kernel: its initial RAM disk"),
   new Option("--modules <folder>", "with --kernel: its modules"),
   new Option("--no-agents", "leave banger's guest agents out"),
+  new Option("--keep-identity", "leave the image's machine id and SSH host keys in it"),
   new Option("--strict", "fail where the disk can't hold all that the image says"),
 ];
 
@@ -65,6 +67,7 @@ export function pullOptionsOf(flags: PullFlags, folder: string): MessageInitShap
     builder: builderOf(flags.builder),
     verify: depthOf(flags.verify),
     noAgents: !flags.agents,
+    keepIdentity: flags.keepIdentity ?? false,
     strict: flags.strict ?? false,
     detached: flags.detach ?? false,
     ...(kernel === undefined ? {} : { kernel }),

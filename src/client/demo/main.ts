@@ -5,6 +5,7 @@ import { asBangerError } from "../../base/error.ts";
 import { makeTempDir } from "../../base/files.ts";
 import { resolvePaths } from "../../service/paths.ts";
 import { startEmbedded } from "../embedded.ts";
+import { provideGuestPrograms } from "./guest-programs.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../exit-code.ts";
 import { watchInterrupts } from "../interrupt.ts";
 import { runCommandLine } from "../main.ts";
@@ -70,6 +71,8 @@ async function demo(
   const subject =
     reference === undefined ? await packedSubject(place.path, say, signal) : namedSubject(reference);
 
+  const agents = await agentArgs(say, signal);
+
   say("Start a daemon of its own, on a socket in that folder.");
   const flags = {
     stateDir: join(place.path, "state"),
@@ -85,15 +88,29 @@ async function demo(
     return runCommandLine(words, { ...terminal, env });
   };
   say("Tell what a pull would do, then do it.");
+  const pullArgs = [...subject.pullArgs, ...agents];
   for (const words of [
-    ["image", "resolve", subject.reference, ...subject.pullArgs],
-    ["image", "pull", subject.reference, ...subject.pullArgs],
+    ["image", "resolve", subject.reference, ...pullArgs],
+    ["image", "pull", subject.reference, ...pullArgs],
   ]) {
     const code = await banger(...words);
     if (code !== exitCodes.done) return code;
   }
   // Awaited here, because the daemon goes with this block.
-  return await lookInside(subject, join(paths.stateDir, "images"), { banger, say, terminal, signal });
+  return await lookInside({ ...subject, pullArgs }, join(paths.stateDir, "images"), {
+    banger,
+    say,
+    terminal,
+    signal,
+  });
+}
+
+/** The image gets banger's agents where the programs for it are there, or can be built. */
+async function agentArgs(say: (text: string) => void, signal: AbortSignal): Promise<readonly string[]> {
+  if (await provideGuestPrograms(signal)) return [];
+  say("There is no C compiler here to build the guest's programs: they are left out of the image.");
+  say("With gcc and libc6-dev, `npm run build:guest` builds them, and the image boots by itself.");
+  return ["--no-agents"];
 }
 
 interface Stage {
