@@ -41,7 +41,7 @@ test("docs/layer-rules.md says what banger and umoci just did", () => {
 });
 
 test("what was not run is taken from the page, and all else is not", () => {
-  const [first] = outcomes.keys();
+  const first = rules[0]?.cases[0];
   assert.ok(first !== undefined);
   const none = new Map([...outcomes].map(([key, outcome]) => [key, { ...outcome, umoci: undefined }]));
   assert.equal(renderPage(sections, none, page), page);

@@ -12,9 +12,9 @@ Nothing is skipped in silence.
 Each row's images are in \`test/layers/rules/\`. They went through banger's first stages (resolve, fetch, scan, flatten)
 and through \`umoci raw unpack\` as root on an ext4, and the two trees were compared in every name, type, owner, mode,
 time, device number, xattr, link and content. "same" means that umoci's tree is the same; else it says what umoci's has
-instead, "now" being a time at which umoci ran. Without root, or with another umoci, the test takes umoci's column as it
-is (\`--rootless\` would give up owners and devices by design). \`test/layers/umoci.test.ts\` runs it all again and compares it with this page;
-\`node test/layers/umoci-table.ts --write\` writes it anew.
+instead, "now" being a time at which umoci ran. \`test/layers/umoci.test.ts\` runs it all again and compares it with this
+page; without root, or with another umoci, it takes umoci's column as it is (\`--rootless\` would give up owners and
+devices by design). \`node test/layers/umoci-table.ts --write\` writes the page anew.
 
 Tests are named by file below \`test/layers/\`, or below \`test/\` where a folder is given, without \`.test.ts\`.
 `;
