@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { BangerError, asBangerError } from "../base/error.ts";
 import type { ResolvedImage } from "../oci/image-source.ts";
-import { openSource } from "../registry/open-source.ts";
 import type { PullRecord } from "../store/records.ts";
 import type { PullEvent } from "./events.ts";
 import { PullJob } from "./job.ts";
 import { runPull, type PipelineDeps } from "./pipeline.ts";
 import { planPull, type PullPlan } from "./plan.ts";
 import type { PullRequest } from "./request.ts";
+import { openPullSource } from "./source.ts";
 import { StageClock } from "./stage-clock.ts";
 
 /** One client's view of a pull. Disposing of it stops watching; the last one to leave stops the pull, unless it is detached. */
@@ -89,7 +89,7 @@ class PullJobs implements Pulls {
   }
 
   async resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull> {
-    await using source = openSource(request.reference, { limits: this.#deps.limits });
+    await using source = openPullSource(this.#deps, request);
     const pull = { request, clock: new StageClock(), signal, emit: () => {} };
     const { image, name, bytesToFetch, existing } = await planPull(this.#deps, pull, source);
     const compressed = image.manifest.layers.reduce((sum, { size }) => sum + size, 0);

@@ -15,7 +15,6 @@ import { writeStoredTree } from "../images/stored-tree.ts";
 import { flatten } from "../layers/flatten.ts";
 import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
 import type { LayerScanner } from "../layers/scan.ts";
-import { openSource } from "../registry/open-source.ts";
 import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { PullEventBody, Stage } from "./events.ts";
@@ -25,10 +24,11 @@ import { bringLayersIn, type LayerIn } from "./layers-in.ts";
 import { planPull, resolvedEvent, type PullPlan } from "./plan.ts";
 import type { TurnQueue } from "./queue.ts";
 import type { PullRequest } from "./request.ts";
+import { openPullSource, type SourceDeps } from "./source.ts";
 import type { StageClock } from "./stage-clock.ts";
 
 /** What every pull of a daemon shares. */
-export interface PipelineDeps {
+export interface PipelineDeps extends SourceDeps {
   readonly store: Store;
   readonly blobs: BlobCache;
   readonly scanner: LayerScanner;
@@ -59,7 +59,7 @@ export interface PullContext {
  * @returns undefined where `claim` found another pull doing the same.
  */
 export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<ImageRecord | undefined> {
-  await using source = openSource(pull.request.reference, { limits: deps.limits });
+  await using source = openPullSource(deps, pull.request);
   const plan = await planPull(deps, pull, source);
   if (!pull.claim(plan)) return undefined;
   pull.emit("resolve", resolvedEvent(plan));

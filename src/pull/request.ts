@@ -1,5 +1,6 @@
 import type { BuilderName } from "../ext4/builder.ts";
 import type { Platform } from "../oci/platform.ts";
+import type { Credentials } from "../registry/credentials.ts";
 import type { VerifyDepth } from "./events.ts";
 
 /** What a client asks of a pull, parsed. */
@@ -20,4 +21,6 @@ export interface PullRequest {
   readonly verify: VerifyDepth;
   /** Goes on when its last watcher leaves. */
   readonly detached: boolean;
+  /** For this pull alone: kept in memory while it runs, and in no key, record, event or error. */
+  readonly credentials?: Credentials | undefined;
 }

@@ -54,7 +54,7 @@ async function runHelper(
       maxOutputBytes: limits.credentialHelperBytes,
       input: request.server,
       // Helpers find keyrings, agents and cloud accounts by the user's environment.
-      env: Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value ? [[name, value]] : []))),
+      env: environmentOf(env),
     });
   } catch (error) {
     if (!hasReason(error, "INTERNAL")) throw error;
@@ -66,6 +66,12 @@ async function runHelper(
       `Install it, or take it out of ${request.file}.`,
     );
   }
+}
+
+/** All but what is another's secret. */
+function environmentOf(env: HelperSurroundings["env"]): Readonly<Record<string, string>> {
+  const known = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+  return Object.fromEntries(known.filter(([name]) => name !== "BANGER_CREDS"));
 }
 
 function parseAnswer(stdout: Buffer, request: HelperRequest): Credentials | undefined {

@@ -19,7 +19,8 @@ export interface RegistryAccess {
   readonly credentialFinder?: CredentialFinder;
   /** Folders with a hosts.toml for each registry, as `/etc/containerd/certs.d`. */
   readonly certsDirs?: readonly string[];
-  readonly proxies?: ProxyRules;
+  /** @throws BangerError CONFIG_INVALID where they can't be used */
+  readonly proxies?: () => ProxyRules;
   readonly userAgent?: string;
 }
 
@@ -67,7 +68,7 @@ async function openHostsOf(
 ): Promise<readonly RegistryHost[]> {
   const { certsDirs = [], plainHttpHosts, ca, proxies, userAgent = "banger" } = options;
   const places = await placesFor(domain, { certsDirs, plainHttpHosts, limits });
-  const shared = { clock, userAgent, ca, proxies, repository: path };
+  const shared = { clock, userAgent, ca, proxies: proxies?.(), repository: path };
   return places.map((place, at) => {
     const attempts = at === places.length - 1 ? limits.attempts : Math.min(limits.attempts, mirrorAttempts);
     const findCredentials = (signal: AbortSignal) => credentialsFor(place, domain, path, options, signal);

@@ -1,12 +1,17 @@
 import { isAbsolute } from "node:path";
 import { Builder } from "../../gen/banger/image/v1/image_pb.ts";
-import { VerifyDepth, type PullOptions } from "../../gen/banger/image/v1/pull_pb.ts";
+import {
+  VerifyDepth,
+  type PullOptions,
+  type RegistryCredentials,
+} from "../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError } from "../base/error.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import { parseImageName } from "../images/name.ts";
 import { parsePlatform, type Platform } from "../oci/platform.ts";
 import { parseSourceReference } from "../oci/source-reference.ts";
 import type { PullRequest } from "../pull/request.ts";
+import { credentialsOf, type Credentials } from "../registry/credentials.ts";
 
 const op = "read request";
 
@@ -15,6 +20,9 @@ const maxSizeBytes = 2n ** 44n - 4096n;
 
 /** Characters of a reference; the longest that the grammar allows is about half of this. */
 const maxReference = 4096;
+
+/** Characters of a user name and of a password; cloud registries' passwords are tokens of up to 3,000. */
+const maxCredential = 16_384;
 
 /** What a pull is without a word about its platform. */
 const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
@@ -39,6 +47,7 @@ export function parsePullRequest(reference: string, options: PullOptions | undef
     keepIdentity: options?.keepIdentity ?? false,
     strict: options?.strict ?? false,
     detached: options?.detached ?? false,
+    credentials: fields.take(options?.credentials, (given) => parseCredentials(given, reference)),
   };
   fields.check();
   return request;
@@ -132,11 +141,30 @@ export function parseDepth(depth: VerifyDepth): PullRequest["verify"] {
   }
 }
 
+/** Nothing of them is quoted. A colon can't be in a name that Basic authentication carries (RFC 7617, 2). */
+function parseCredentials(
+  { username, password }: RegistryCredentials,
+  reference: string,
+): Credentials | undefined {
+  const refuse = (problem: string): BangerError => invalid("OPTION_INVALID", "options.credentials", problem);
+  if (username === "") throw refuse("has no user name");
+  if (username.length > maxCredential || password.length > maxCredential) {
+    throw refuse(`is longer than ${maxCredential} characters`);
+  }
+  // oxlint-disable-next-line no-control-regex -- control characters are what it is for
+  if (/[\u0000-\u001f\u007f]/.test(username + password) || username.includes(":")) {
+    throw refuse("has a control character, or a colon in the user name");
+  }
+  if (/^(?:oci|oci-archive|docker-archive):/.test(reference)) {
+    throw refuse("goes with a registry's image, not with a folder or an archive");
+  }
+  return credentialsOf(username, password);
+}
+
 function refuseMissing(options: PullOptions | undefined): void {
   if (options === undefined) return;
   const missing = [
     options.kernel === undefined ? undefined : "kernel",
-    options.credentials === undefined ? undefined : "credentials",
     options.modulesIntoRootfs ? "modules_into_rootfs" : undefined,
   ].filter((field) => field !== undefined);
   const [first] = missing;

@@ -10,6 +10,8 @@ export interface DaemonPaths {
   readonly configNamed: boolean;
   /** Somebody asked for that socket, so that no other will do. */
   readonly socketNamed: boolean;
+  /** Folders with a hosts.toml for each registry: mirrors and certificates. The first that has one decides. */
+  readonly certsDirs: readonly string[];
 }
 
 /** What the command line says of it. */
@@ -45,6 +47,7 @@ export function resolvePaths(flags: PathFlags, { env, home, folder }: Surroundin
   const runtimeDir = namedState === undefined ? defaults.runtimeDir : undefined;
   const socket = named(flags.socket, "BANGER_SOCKET");
   const config = named(flags.config, "BANGER_CONFIG");
+  const certs = named(undefined, "BANGER_CERTS_DIR");
   return {
     stateDir,
     cacheDir: named(flags.cacheDir, "BANGER_CACHE_DIR") ?? defaults.cacheDir,
@@ -52,6 +55,7 @@ export function resolvePaths(flags: PathFlags, { env, home, folder }: Surroundin
     configPath: config ?? defaults.configPath,
     configNamed: config !== undefined,
     socketNamed: socket !== undefined,
+    certsDirs: certs === undefined ? defaults.certsDirs : [certs],
   };
 }
 
@@ -59,6 +63,7 @@ interface Defaults {
   readonly stateDir: string;
   readonly cacheDir: string;
   readonly configPath: string;
+  readonly certsDirs: readonly string[];
   /** Undefined where the system gives the user none. */
   readonly runtimeDir: string | undefined;
 }
@@ -67,6 +72,7 @@ const systemDefaults: Defaults = {
   stateDir: "/var/lib/banger",
   cacheDir: "/var/cache/banger",
   configPath: "/etc/banger/config.toml",
+  certsDirs: ["/etc/banger/certs.d", "/etc/containerd/certs.d"],
   runtimeDir: "/run/banger",
 };
 
@@ -75,10 +81,12 @@ function userDefaults(env: Surroundings["env"], home: string): Defaults {
     const value = env[variable];
     return value !== undefined && isAbsolute(value) ? join(value, "banger") : undefined;
   };
+  const configDir = xdg("XDG_CONFIG_HOME") ?? join(home, ".config", "banger");
   return {
     stateDir: xdg("XDG_STATE_HOME") ?? join(home, ".local", "state", "banger"),
     cacheDir: xdg("XDG_CACHE_HOME") ?? join(home, ".cache", "banger"),
-    configPath: join(xdg("XDG_CONFIG_HOME") ?? join(home, ".config", "banger"), "config.toml"),
+    configPath: join(configDir, "config.toml"),
+    certsDirs: [join(configDir, "certs.d")],
     runtimeDir: xdg("XDG_RUNTIME_DIR"),
   };
 }

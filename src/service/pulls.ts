@@ -1,11 +1,14 @@
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { openTempRoot } from "../base/temp-root.ts";
+import { packageVersion } from "../base/version.ts";
 import { BlobCache } from "../blobs/cache.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
 import { sweepIndexes } from "../layers/index/cache.ts";
 import { LayerScanner, makeScanPool } from "../layers/scan.ts";
 import { createPulls, type Pulls } from "../pull/jobs.ts";
 import { TurnQueue } from "../pull/queue.ts";
+import { registryAccess } from "../registry/access.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
 
@@ -31,6 +34,11 @@ export const openPulls: OpenPulls = async ({ paths, limits, tempDir, guest }, st
     cacheDir,
     tempDir: temp.path,
     limits,
+    registry: registryAccess(
+      { env: process.env, home: homedir(), limits },
+      paths.certsDirs,
+      `banger/${packageVersion()}`,
+    ),
     guest,
   });
 };

@@ -51,6 +51,7 @@ class TestDaemon implements AsyncDisposable {
       socketPath: join(folder, "s.sock"),
       configPath: join(folder, "config.toml"),
       configNamed: false,
+      certsDirs: [],
       socketNamed: true,
     });
   }

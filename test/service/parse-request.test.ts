@@ -40,6 +40,7 @@ describe("a pull request", () => {
       strict: false,
       verify: "metadata",
       detached: false,
+      credentials: undefined,
     };
     assert.deepEqual(parse("debian:bookworm"), expected);
     assert.deepEqual(parse("debian:bookworm", {}), expected);
@@ -68,6 +69,7 @@ describe("a pull request", () => {
       strict: true,
       verify: "full",
       detached: true,
+      credentials: undefined,
     });
   });
 
@@ -113,7 +115,6 @@ describe("a pull request", () => {
     const missing: readonly Init[] = [
       { kernel: { ref: "debian" } },
       { kernel: {} },
-      { credentials: { username: "a", password: "hunter2" } },
       { modulesIntoRootfs: true },
     ];
     for (const options of missing) {
@@ -121,6 +122,38 @@ describe("a pull request", () => {
       assert.equal(error.reason, "NOT_IMPLEMENTED");
       assert.equal(error.fields.length, 1);
       assert.ok(!JSON.stringify([error.message, error.hint, error.fields]).includes("hunter2"));
+    }
+  });
+});
+
+describe("credentials of a request", () => {
+  const parsed = (username: string, password: string, reference = "debian") =>
+    parsePullRequest(reference, create(PullOptionsSchema, { credentials: { username, password } }))
+      .credentials;
+
+  test("are a user's, or an identity token", () => {
+    assert.deepEqual(parsed("me", "a:b"), { kind: "basic", username: "me", password: "a:b" });
+    assert.deepEqual(parsed("<token>", "t"), { kind: "identity", username: "<token>", token: "t" });
+  });
+
+  test("that can't be are refused, and not quoted", () => {
+    const table: readonly (readonly [string, string, string?])[] = [
+      ["", "hunter2"],
+      ["a:hunter2", "x"],
+      ["me", "hunter2\r\nX-Evil: 1"],
+      ["me", "hunter2".repeat(10_000)],
+      ["me", "hunter2", "oci:/x"],
+      ["me", "hunter2", "docker-archive:/x.tar"],
+    ];
+    for (const row of table) {
+      assert.throws(
+        () => parsed(...row),
+        (error: unknown) =>
+          hasReason(error, "OPTION_INVALID") &&
+          error.fields.length === 1 &&
+          !JSON.stringify([error.message, error.hint, error.fields]).includes("hunter2"),
+        row[0],
+      );
     }
   });
 });

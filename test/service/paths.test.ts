@@ -26,6 +26,7 @@ describe("where things are", () => {
       configPath: "/home/a/.config/banger/config.toml",
       configNamed: false,
       socketNamed: false,
+      certsDirs: ["/home/a/.config/banger/certs.d"],
     });
   });
 
@@ -69,7 +70,9 @@ describe("where things are", () => {
       configPath: "/etc/banger/config.toml",
       configNamed: false,
       socketNamed: false,
+      certsDirs: ["/etc/banger/certs.d", "/etc/containerd/certs.d"],
     });
+    assert.deepEqual(paths({}, { BANGER_CERTS_DIR: "certs" }).certsDirs, ["/work/certs"]);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Published, PullEvent } from "../../../gen/banger/image/v1/pull_pb.
 import { BangerError } from "../../base/error.ts";
 import { jsonText } from "../../base/json-text.ts";
 import { openProgress, silentProgress, type ProgressMode } from "../progress.ts";
+import { credentialsFor, withCredentials } from "../credentials.ts";
 import { absoluteReference } from "../reference.ts";
 import { pullSummary } from "../render/image-text.ts";
 import { messageJson, pretty } from "../render/json.ts";
@@ -23,7 +24,7 @@ export interface ShowFlags {
 export function addImagePull(image: Command, run: RunSession, folder: string): void {
   const pull = image
     .command("pull")
-    .argument("<ref>", "a registry's image, as debian:bookworm, or oci:FOLDER[:TAG]")
+    .argument("<ref>", "as debian:bookworm, oci:FOLDER[:TAG], oci-archive:FILE or docker-archive:FILE")
     .description("make a root file system of an OCI image")
     .addOption(progressOption())
     .addOption(jsonOption())
@@ -34,7 +35,8 @@ export function addImagePull(image: Command, run: RunSession, folder: string): v
     const errors = flags.progress === "json" ? "json" : "text";
     return run(
       async (session) => {
-        const options = pullOptionsOf(flags, folder);
+        const credentials = await credentialsFor(reference, flags, session.terminal);
+        const options = withCredentials(pullOptionsOf(flags, folder), credentials);
         const request = { reference: absoluteReference(reference, folder), options };
         const answers = session.rpc.stream(ImageService.method.pullImage, request, session.signal);
         if (flags.detach === true) return printPullId(answers, session);
@@ -55,10 +57,9 @@ export function addImageResolve(image: Command, run: RunSession, folder: string)
   for (const option of pullOptions()) command.addOption(option);
   command.action((reference: string, flags: PullFlags & { json?: boolean }) =>
     run(async ({ rpc, signal, terminal }) => {
-      const request = {
-        reference: absoluteReference(reference, folder),
-        options: pullOptionsOf(flags, folder),
-      };
+      const credentials = await credentialsFor(reference, flags, terminal);
+      const options = withCredentials(pullOptionsOf(flags, folder), credentials);
+      const request = { reference: absoluteReference(reference, folder), options };
       const answer = await rpc.unary(ImageService.method.resolveImage, request, signal);
       const json = (): string => pretty(messageJson(ResolveImageResponseSchema, answer));
       printLines(terminal.stdout, flags.json === true ? [json()] : resolveText(answer));

@@ -26,6 +26,7 @@ export interface PullFlags {
   readonly keepIdentity?: boolean;
   readonly strict?: boolean;
   readonly detach?: boolean;
+  readonly credsFile?: string;
 }
 
 export const jsonOption = (): Option => new Option("--json", "print JSON");
@@ -54,6 +55,10 @@ export const pullOptions = (): Option[] => [
   new Option("--modules <folder>", "with --kernel: its modules"),
   new Option("--no-agents", "leave banger's guest agents out"),
   new Option("--keep-identity", "leave the image's machine id and SSH host keys in it"),
+  new Option(
+    "--creds-file <file>",
+    "a file with USER:PASSWORD for the registry, - for stdin (BANGER_CREDS has it without a file)",
+  ),
   new Option("--strict", "fail where the disk can't hold all that the image says"),
 ];
 
