@@ -22,8 +22,26 @@ export interface PullPage {
 /** Ended pulls that are remembered: years of a person's, a week of a busy machine's. */
 const keptPulls = 10_000;
 
+/** Adds a pull, and forgets the oldest that have ended where there are too many: a daemon may run for years. */
 export async function insertPull(db: Kysely<Schema>, record: PullRecord): Promise<void> {
   await db.insertInto("pulls").values(pullRow(record)).execute();
+  await forgetOldPulls(db);
+}
+
+async function forgetOldPulls(db: Kysely<Schema>): Promise<void> {
+  await db
+    .deleteFrom("pulls")
+    .where("id", "in", (eb) =>
+      eb
+        .selectFrom("pulls")
+        .select("id")
+        .orderBy("started_at", "desc")
+        .orderBy("id", "desc")
+        .limit(-1)
+        .offset(keptPulls),
+    )
+    .where("state", "not in", ["waiting", "running"])
+    .execute();
 }
 
 export async function updatePull(db: Kysely<Schema>, record: PullRecord): Promise<void> {
@@ -84,18 +102,7 @@ export async function endInterruptedPulls(db: Kysely<Schema>, now: number): Prom
       .where("state", "in", ["waiting", "running"])
       .returning("id")
       .execute();
-    await trx
-      .deleteFrom("pulls")
-      .where("id", "in", (eb) =>
-        eb
-          .selectFrom("pulls")
-          .select("id")
-          .orderBy("started_at", "desc")
-          .orderBy("id", "desc")
-          .limit(-1)
-          .offset(keptPulls),
-      )
-      .execute();
+    await forgetOldPulls(trx);
     return cut.map((row) => row.id);
   });
 }

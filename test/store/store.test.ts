@@ -351,17 +351,25 @@ describe("pulls", () => {
     assert.deepEqual(await store.endInterruptedPulls(), []);
   });
 
-  test("the oldest of very many are forgotten at the start", async () => {
+  test("the oldest of very many are forgotten", async () => {
     const raw = new SQLite(path);
     raw.exec(`
       WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 10004)
       INSERT INTO pulls SELECT 'p' || i, 'r', 'n', 'published', i, i, NULL, NULL, '[]', '', '', 0 FROM n`);
-    raw.close();
     await store.endInterruptedPulls();
     for (const gone of ["p0", "p4"]) {
       await assert.rejects(store.findPull(gone), (error) => hasReason(error, "PULL_UNKNOWN"));
     }
     assert.equal((await store.findPull("p5")).id, "p5");
+
+    // And while the daemon runs; one that is under way is kept, however old.
+    raw.exec("UPDATE pulls SET state = 'running' WHERE id = 'p5'");
+    await store.insertPull({ ...(await store.findPull("p10004")), id: "new" });
+    await store.insertPull({ ...(await store.findPull("p10004")), id: "newer" });
+    assert.equal((await store.findPull("p5")).id, "p5");
+    await assert.rejects(store.findPull("p6"), (error) => hasReason(error, "PULL_UNKNOWN"));
+    assert.equal((await store.findPull("p7")).id, "p7");
+    raw.close();
   });
 });
 
