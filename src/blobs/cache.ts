@@ -1,7 +1,8 @@
-import { lstatSync } from "node:fs";
+import { createReadStream, lstatSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Digest } from "../base/digest.ts";
-import { asBangerError, hasReason } from "../base/error.ts";
+import { Digester, algorithmOf, type Digest } from "../base/digest.ts";
+import { asBangerError, errnoOf, hasReason } from "../base/error.ts";
 import { makeDir } from "../base/files.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
 import { systemClock, type Clock } from "../base/retry.ts";
@@ -100,6 +101,27 @@ export class BlobCache {
       );
     } catch (error) {
       throw asBangerError(error, "fetch blob");
+    }
+  }
+
+  /**
+   * Hashes a blob that is here once more, and removes it where its bytes are no longer its digest's.
+   *
+   * @returns Whether it was removed.
+   */
+  async removeDecayed(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    const path = this.pathOf(digest);
+    try {
+      const digester = new Digester(algorithmOf(digest));
+      for await (const piece of createReadStream(path, { signal, highWaterMark: 1 << 20 })) {
+        if (piece instanceof Uint8Array) digester.update(piece);
+      }
+      if (digester.digest() === digest) return false;
+      await rm(path, { force: true });
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false;
+      throw asBangerError(error, "check cached blob");
     }
   }
 

@@ -17,6 +17,7 @@ import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
 import type { LayerScanner } from "../layers/scan.ts";
 import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import { blameDecay } from "./decayed-blobs.ts";
 import type { PullEventBody, Stage } from "./events.ts";
 import { defaultBuilder, derivedUuid } from "./identity.ts";
 import { imageRecord } from "./image-record.ts";
@@ -70,10 +71,15 @@ export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<Im
   );
   pull.emit("kernel", { kind: "kernelResolved", skipped: true, name: "", version: "" });
   await requireSpace([{ path: deps.cacheDir, bytes: plan.bytesToFetch }], "fetch layers");
-  const layers = await bringLayersIn({ ...deps, ...pull, source, image: plan.image });
-  const tree = await flattenLayers(deps, pull, layers);
-  await using injected = await injectAgents(deps, pull, plan, layers, tree);
-  return await buildImage(deps, pull, plan, layers, injected);
+  try {
+    const layers = await bringLayersIn({ ...deps, ...pull, source, image: plan.image });
+    const tree = await flattenLayers(deps, pull, layers);
+    await using injected = await injectAgents(deps, pull, plan, layers, tree);
+    return await buildImage(deps, pull, plan, layers, injected);
+  } catch (error) {
+    const digests = plan.image.manifest.layers.map(({ digest }) => digest);
+    throw await blameDecay(error, { blobs: deps.blobs, digests, signal: pull.signal });
+  }
 }
 
 /** The image is here: it gets its name back where another had taken it over. */

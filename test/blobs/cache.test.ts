@@ -371,3 +371,17 @@ test("a cancelled signal fetches nothing", async () => {
     assert.deepEqual([unused.offsets, await ingest()], [[], []]);
   });
 });
+
+test("a blob that its disk has changed is removed, one that is whole is not", async () => {
+  await using folder = await makeTempDir("banger-cache-");
+  const cache = await BlobCache.open(folder.path, { limits });
+  const path = cache.pathOf(layer.digest);
+  assert.equal(await cache.removeDecayed(layer.digest, signal), false);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+  assert.equal(await cache.removeDecayed(layer.digest, signal), false);
+  assert.ok(cache.has(layer));
+  await writeFile(path, Buffer.from(content).fill(content.readUInt8(1000) ^ 1, 1000, 1001));
+  assert.equal(await cache.removeDecayed(layer.digest, signal), true);
+  assert.ok(!cache.has(layer));
+});

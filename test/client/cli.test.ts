@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -128,6 +128,24 @@ test("a full disk behind stdout is told, without a stack; one behind stderr stop
   assert.equal(untold.code, 0);
   assert.match(untold.stdout, /^[0-9a-f]{24}\n$/);
   assert.equal((await sh("--help >/dev/full")).stderr, "");
+});
+
+test("a cached layer that its disk has changed is told apart from a broken image, and fetched anew", async () => {
+  const env = newHome();
+  assert.equal((await banger(["image", "pull", layout.reference, "--name", "a", "-q"], env)).code, 0);
+  const blobs = join(env["XDG_CACHE_HOME"] ?? "", "banger/oci/blobs/sha256");
+  for (const name of readdirSync(blobs)) {
+    const path = join(blobs, name);
+    chmodSync(path, 0o600);
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(60) ^ 0xff, 60);
+    writeFileSync(path, bytes);
+  }
+  const again = ["image", "pull", layout.reference, "--name", "b", "--size", "200M", "--progress", "json"];
+  const told = await banger(again, env);
+  assert.equal(told.code, 1);
+  assert.match(told.stderr, /"reason":"DIGEST_MISMATCH","message":"the cache's copy of layer/);
+  assert.equal((await banger(again, env)).code, 0);
 });
 
 test("a current folder that is gone is no obstacle to what needs none", async () => {
