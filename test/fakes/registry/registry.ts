@@ -13,6 +13,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { FakeImage, Stored } from "./images.ts";
 
@@ -23,6 +24,8 @@ export interface RecordedRequest {
   readonly query: URLSearchParams;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** What a POST sent; empty for anything else. */
+  readonly form: URLSearchParams;
 }
 
 export interface FaultMatch {
@@ -65,6 +68,12 @@ export interface AuthRules {
   readonly challenges?: readonly string[];
   /** What the token server, or Basic, wants; anonymous where undefined. */
   readonly user?: { readonly name: string; readonly password: string };
+  /** What a POST for a token must hold as refresh_token; a server that knows no POST where undefined. */
+  readonly identity?: string;
+  /** What such a server answers; 404 where undefined. */
+  readonly noPostStatus?: number;
+  /** Takes the identity's place once it was used. */
+  readonly nextIdentity?: string;
   /** Member of the token answer that the token is in. */
   readonly tokenField?: "token" | "access_token";
   readonly expiresIn?: number;
@@ -164,7 +173,7 @@ export class FakeRegistry implements AsyncDisposable {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const recorded = record(request);
+    const recorded = await record(request);
     this.requests.push(recorded);
     const fault = this.#strike(recorded);
     if (fault.reset === true) return void response.destroy();
@@ -224,13 +233,18 @@ export class FakeRegistry implements AsyncDisposable {
   }
 
   #giveToken(request: RecordedRequest, rules: AuthRules): Reply {
-    if (rules.user !== undefined && request.headers["authorization"] !== basicOf(rules)) {
+    if (request.method === "POST") {
+      if (rules.identity === undefined) return json(rules.noPostStatus ?? 404, {});
+      const known = [rules.identity, rules.nextIdentity].includes(request.form.get("refresh_token") ?? "");
+      if (!known || request.form.get("grant_type") !== "refresh_token") return json(401, { details: "no" });
+    } else if (rules.user !== undefined && request.headers["authorization"] !== basicOf(rules)) {
       return json(401, { details: "incorrect username or password" });
     }
     const token = `token-${this.#tokens.size + 1}`;
     this.#tokens.set(`Bearer ${token}`, rules.uses ?? Number.POSITIVE_INFINITY);
     const life = rules.expiresIn === undefined ? {} : { expires_in: rules.expiresIn };
-    return json(200, { [rules.tokenField ?? "token"]: token, ...life });
+    const next = rules.nextIdentity === undefined ? {} : { refresh_token: rules.nextIdentity };
+    return json(200, { [rules.tokenField ?? "token"]: token, ...life, ...next });
   }
 
   #spendToken(header: string): boolean {
@@ -245,12 +259,13 @@ function basicOf({ user }: AuthRules): string {
   return `Basic ${Buffer.from(`${user?.name ?? ""}:${user?.password ?? ""}`).toString("base64")}`;
 }
 
-function record(request: IncomingMessage): RecordedRequest {
+async function record(request: IncomingMessage): Promise<RecordedRequest> {
+  const form = new URLSearchParams(request.method === "POST" ? await text(request) : "");
   const url = new URL(request.url ?? "/", "http://fake");
   const headers = Object.fromEntries(
     Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
   );
-  return { method: request.method ?? "", path: url.pathname, query: url.searchParams, headers };
+  return { method: request.method ?? "", path: url.pathname, query: url.searchParams, headers, form };
 }
 
 function reply(status: number, headers: Record<string, string>, body: Buffer): Reply {
