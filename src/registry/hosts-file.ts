@@ -76,7 +76,7 @@ function parseSettings(node: JsonNode, server: string | undefined): HostSettings
 
 /** The URL of a server as written; https where it has no scheme. */
 export function serverUrl(server: string): URL | undefined {
-  const url = URL.parse(/^https?:\/\//i.test(server) ? server : `https://${server}`);
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `https://${server}`);
   const proper =
     url !== null && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
   return proper && (url.protocol === "https:" || url.protocol === "http:") ? url : undefined;

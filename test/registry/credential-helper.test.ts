@@ -17,7 +17,7 @@ const never = new AbortController().signal;
 interface World {
   readonly folder: string;
   readonly lookup: AuthLookup;
-  find(domain: string): Promise<Credentials | undefined>;
+  readonly find: (domain: string) => Promise<Credentials | undefined>;
 }
 
 /** Helpers are shell scripts in a folder of their own, which is first on the PATH. */
