@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { BangerError, hasReason, type Reason } from "../../src/base/error.ts";
@@ -245,6 +254,11 @@ test("a layer that is not what was scanned", async () => {
   const input = await inputFor(sampleTree(), folder.path);
   const [, , plain] = input.layers;
   assert.ok(plain !== undefined);
+  // Content alone: the archive's headers are as they were, and an uncompressed one has no checksum of it.
+  const bytes = readFileSync(plain.path);
+  bytes.writeUInt8(bytes.readUInt8(512) ^ 0xff, 512);
+  writeFileSync(plain.path, bytes);
+  await refused(input, "DIFFID_MISMATCH");
   truncateSync(plain.path, 600);
   await refused(input, "LAYER_INVALID");
   rmSync(plain.path);

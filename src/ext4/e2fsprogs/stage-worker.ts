@@ -1,4 +1,5 @@
-import type { Digest } from "../../base/digest.ts";
+import { Digester, algorithmOf, shortDigest, type Digest } from "../../base/digest.ts";
+import { BangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
 import { serveJobs } from "../../base/workers.ts";
 import { inflateLayer } from "../../layers/decompress.ts";
@@ -24,6 +25,7 @@ export type StageJob =
       readonly kind: "layer";
       readonly blob: string;
       readonly layer: Digest;
+      readonly diffId: Digest;
       readonly files: readonly StagedFile[];
       readonly limits: Limits;
     })
@@ -67,13 +69,24 @@ async function stageLayer(
   progress: (bytes: StageProgress) => void,
 ): Promise<void> {
   const files = new LayerFiles(folder, job.files);
+  const digester = new Digester(algorithmOf(job.diffId));
   let reported = 0;
   await inflateLayer(job.blob, { layer: job.layer, limits: job.limits }, (piece) => {
     files.take(piece);
+    digester.update(piece);
     if (files.writtenBytes - reported < reportBytes) return;
     progress(files.writtenBytes - reported);
     reported = files.writtenBytes;
   });
   files.end();
+  // A scan's index may be older than what the cache's disk made of the blob since, and an archive that isn't
+  // compressed has no checksum of its own.
+  const found = digester.digest();
+  if (found !== job.diffId) {
+    throw new BangerError("DIFFID_MISMATCH", `layer ${shortDigest(job.layer)} inflates to ${found} now`, {
+      op: "stage files",
+      facts: { layer: job.layer, diffId: job.diffId },
+    });
+  }
   progress(files.writtenBytes - reported);
 }

@@ -40,7 +40,8 @@ export async function stageTree(plan: StagingPlan, context: StageContext): Promi
         op: "stage files",
       });
     }
-    const job = { kind: "layer", root, blob: blob.path, layer: blob.digest, files, limits } as const;
+    const { path, digest: layer, diffId } = blob;
+    const job = { kind: "layer", root, blob: path, layer, diffId, files, limits } as const;
     return pool.run(job, { signal: either, onProgress });
   });
   await allOrFirstFailure(jobs, stop);
