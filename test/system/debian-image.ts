@@ -75,6 +75,8 @@ function changes(): Promise<Buffer> {
 export interface LayoutOptions {
   /** Leaves layers as plain tar. */
   readonly plain?: boolean;
+  /** Of the process; the default runs a shell. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** Writes layers as an OCI layout under the tag `latest`. */
@@ -95,7 +97,7 @@ export function writeLayout(folder: string, layers: readonly Buffer[], options: 
   const config = {
     architecture: "amd64",
     os: "linux",
-    config: { Cmd: ["/bin/bash"], Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] },
+    config: options.config ?? { Cmd: ["/bin/bash"], Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] },
     rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${hex(layer)}`) },
   };
   const manifest = {
@@ -111,9 +113,9 @@ export function writeLayout(folder: string, layers: readonly Buffer[], options: 
   writeFileSync(join(folder, "index.json"), JSON.stringify(index));
 }
 
-/** The Debian image of the tests: a real root, odd things over it, and changes to both. */
-export async function writeDebianLayout(folder: string): Promise<void> {
-  writeLayout(folder, [debianRoot(), await oddThings(), await changes()]);
+/** The Debian image of the tests: a real root, odd things over it, changes to both, and layers of the test's own. */
+export async function writeDebianLayout(folder: string, more: readonly Buffer[] = []): Promise<void> {
+  writeLayout(folder, [debianRoot(), await oddThings(), await changes(), ...more]);
 }
 
 /** What umoci makes of it: a tree to compare with, made by somebody else's program. */

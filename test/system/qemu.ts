@@ -1,0 +1,50 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { DebianKernel } from "./debian-kernel.ts";
+import { runProgram } from "./program.ts";
+
+/** As long as a boot in software emulation may take on a busy machine, in milliseconds. */
+const bootMs = 240_000;
+
+export interface BootOptions {
+  /** Added to the kernel's command line. */
+  readonly append?: string;
+  /** With a network card, on a network of QEMU's own that leads nowhere. */
+  readonly network?: boolean;
+}
+
+export interface Booted {
+  /** All that the machine said on its serial console, without carriage returns. */
+  readonly console: string;
+  readonly seconds: number;
+}
+
+/** A copy of a published image, for a machine to write to. */
+export function copyDisk(rootfs: string, copy: string): string {
+  runProgram("cp", ["--sparse=always", rootfs, copy]);
+  return copy;
+}
+
+/** Boots a disk as an NVMe drive in QEMU's software emulation, with no initrd, and waits until it powers off. */
+export async function boot(disk: string, kernel: DebianKernel, options: BootOptions = {}): Promise<Booted> {
+  const append = `root=/dev/nvme0n1 rw console=ttyS0 loglevel=4 panic=-1 net.ifnames=0 ${options.append ?? ""}`;
+  const network = ["-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,romfile="];
+  const words = [
+    ...["-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", "2", "-nodefaults"],
+    ...["-display", "none", "-no-reboot", "-serial", "stdio"],
+    ...["-kernel", kernel.path, "-append", append],
+    ...["-drive", `file=${disk},format=raw,if=none,id=root`, "-device", "nvme,drive=root,serial=root"],
+    ...(options.network === true ? network : ["-nic", "none"]),
+  ];
+  const began = performance.now();
+  const machine = spawn("qemu-system-x86_64", words, { stdio: ["ignore", "pipe", "pipe"] });
+  const timer = setTimeout(() => machine.kill("SIGKILL"), bootMs);
+  let said = "";
+  for (const stream of [machine.stdout, machine.stderr])
+    stream.on("data", (piece: Buffer) => (said += piece.toString()));
+  await once(machine, "close");
+  clearTimeout(timer);
+  const text = said.replaceAll("\r", "");
+  if (machine.exitCode !== 0) throw new Error(`qemu: exit ${String(machine.exitCode)}\n${text.slice(-4000)}`);
+  return { console: text, seconds: (performance.now() - began) / 1000 };
+}
