@@ -24,7 +24,16 @@ before(async () => {
   });
   const layout = join(daemon.home.folder, "layout");
   writeLayout(layout, [layer]);
-  const pulled = await runCli(daemon, "image", "pull", `oci:${layout}:latest`, "--no-agents", "--name", "it", "--json");
+  const pulled = await runCli(
+    daemon,
+    "image",
+    "pull",
+    `oci:${layout}:latest`,
+    "--no-agents",
+    "--name",
+    "it",
+    "--json",
+  );
   assert.equal(pulled.status, 0, pulled.stderr);
   const image: unknown = JSON.parse(pulled.stdout);
   assert.ok(typeof image === "object" && image !== null && "rootfsPath" in image);
