@@ -30,12 +30,15 @@ const transientCodes: ReadonlySet<string> = new Set([
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
 ]);
 
+/** OpenSSL's and Node's codes of a handshake that failed, as UNABLE_TO_VERIFY_LEAF_SIGNATURE. */
+const certificateCode = /CERT|SIGN|VERIFY|SSL|TLS|HOSTNAME_MISMATCH/;
+
 /** Makes what undici threw before a response was there an error of ours. */
 export function connectionError(error: unknown, host: string, op: string, proxy?: string): BangerError {
   if (error instanceof BangerError) return error;
   const code = errnoOf(error) ?? "";
   const details = { op, cause: error };
-  if (proxy !== undefined && !/CERT|SIGNED|SSL/.test(code)) {
+  if (proxy !== undefined && !certificateCode.test(code)) {
     const why = code === "" || code.startsWith("UND_ERR_") ? messageOf(error) : code;
     const message = `${host} can't be reached through the proxy ${proxy} (${why})`;
     const hint = "Check HTTP_PROXY and HTTPS_PROXY of the daemon, or name the host in NO_PROXY.";
@@ -52,10 +55,10 @@ export function connectionError(error: unknown, host: string, op: string, proxy?
       details,
     );
   }
-  if (/CERT|SIGNED|SSL|TLS/.test(code)) {
+  if (certificateCode.test(code)) {
     return new BangerError("REGISTRY_UNAVAILABLE", `no secure connection to ${host}: ${messageOf(error)}`, {
       ...details,
-      hint: "Check the registry's certificate; plain HTTP is used for registries on this machine only.",
+      hint: "Check the registry's certificate; an authority of your own goes into a hosts.toml (docs/registries.md).",
     });
   }
   const why = code === "" ? messageOf(error) : code;

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeTempDir } from "../../src/base/files.ts";
@@ -12,16 +12,27 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly host: string;
 }
 
-export async function startDockerRegistry(): Promise<DockerRegistry> {
+export interface DockerRegistryOptions {
+  /** Members of the config's `http.tls`: certificate, key, clientcas. */
+  readonly tls?: Readonly<Record<string, unknown>>;
+  /** The content of an htpasswd file; anyone may come where undefined. */
+  readonly htpasswd?: string;
+}
+
+export async function startDockerRegistry(options: DockerRegistryOptions = {}): Promise<DockerRegistry> {
   const folder = await makeTempDir("banger-registry-");
   const host = `127.0.0.1:${await freePort()}`;
   const config = join(folder.path, "config.json");
+  const { tls, htpasswd } = options;
+  const path = join(folder.path, "htpasswd");
+  if (htpasswd !== undefined) await writeFile(path, htpasswd);
   // YAML is a superset of JSON.
   const content = {
     version: "0.1",
     log: { level: "error" },
     storage: { filesystem: { rootdirectory: join(folder.path, "data") } },
-    http: { addr: host },
+    http: { addr: host, ...(tls === undefined ? {} : { tls }) },
+    ...(htpasswd === undefined ? {} : { auth: { htpasswd: { realm: "test", path } } }),
   };
   await writeFile(config, JSON.stringify(content));
   const child = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
@@ -53,11 +64,20 @@ async function untilItAnswers(host: string, exited: Promise<unknown>): Promise<v
     // Ends so once it is stopped, too.
   });
   for (;;) {
-    const answered = fetch(`http://${host}/v2/`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
+    const answered = connects(host);
     if (await Promise.race([answered, died])) return;
     await Promise.race([delay(20), died]);
+  }
+}
+
+async function connects(host: string): Promise<boolean> {
+  const { hostname, port } = new URL(`http://${host}`);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ host: hostname, port: Number(port) }, () => resolve(true));
+  socket.once("error", () => resolve(false));
+  try {
+    return await promise;
+  } finally {
+    socket.destroy();
   }
 }
