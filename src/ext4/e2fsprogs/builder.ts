@@ -9,7 +9,8 @@ import { WorkerPool, workerFile } from "../../base/workers.ts";
 import type { RootTree } from "../../layers/root-tree.ts";
 import { everyInode } from "../../layers/tree-walk.ts";
 import type { BuildInput, BuiltFacts, OwnershipFacts, RootfsBuild, RootfsBuilder } from "../builder.ts";
-import { chooseGeometry, spaceNeeds } from "../geometry.ts";
+import { chooseGeometry, spaceNeeds, type SpaceNeeds } from "../geometry.ts";
+import { gather } from "./gather.ts";
 import { makeFileSystem } from "./mkfs.ts";
 import { reconcile } from "./ownership.ts";
 import { checkPrograms, type ProgramContext } from "./programs.ts";
@@ -34,7 +35,8 @@ async function build(input: BuildInput): Promise<RootfsBuild> {
   const { tree, layers, signal } = input;
   checkTarget(input.target);
   const plan = await runInSlices(planStaging(tree, layers), signal);
-  const geometry = chooseGeometry(await runInSlices(spaceNeeds(tree), signal), input);
+  const needs = withFolders(await runInSlices(spaceNeeds(tree), signal), plan);
+  const geometry = chooseGeometry(needs, input);
   const program: ProgramContext = { limits: input.limits, signal, now: newestSecond(plan) };
   await using resources = new AsyncDisposableStack();
   const temp = await makeTempDir("build-", input.tempDir);
@@ -44,11 +46,17 @@ async function build(input: BuildInput): Promise<RootfsBuild> {
   await stage(plan, staging, input);
   const { target, uuid, hashSeed } = input;
   await makeFileSystem({ target, staging, tempDir: temp.path, geometry, uuid, hashSeed }, program);
+  await gather(plan.gather, { ...program, image: target, tempDir: temp.path, onCommands: () => {} });
   // The space is wanted back early. Should it fail, the folder above goes later, and says so.
   const removal = removeFolder(staging).catch(() => {});
   resources.defer(() => removal);
   const built = { sizeBytes: geometry.sizeBytes, contentBytes: tree.contentBytes };
   return new E2fsprogsBuild(built, { input, program, tempDir: temp.path }, resources.move());
+}
+
+/** Folders that go again once mkfs is done need their space until then. */
+function withFolders({ blocks, inodes }: SpaceNeeds, plan: StagingPlan): SpaceNeeds {
+  return { blocks: blocks + plan.gather.blocks, inodes: inodes + plan.gather.folders.length };
 }
 
 /** e2fsprogs take what follows a question mark for options of the file's (lib/ext2fs/openfs.c, `io_options`). */

@@ -67,7 +67,7 @@ interface Unexpected {
   readonly found: string;
 }
 
-/** Holds the output against the commands: each echoed after a prompt; `mknod` says which inode it took. */
+/** Holds the output against the commands: each echoed after a prompt; `mknod` says which inode it took, `kill_file` an empty line. */
 export function firstUnexpected(commands: readonly Command[], stdout: string): Unexpected | undefined {
   const lines = stdout.split("\n");
   let at = 0;
@@ -75,6 +75,7 @@ export function firstUnexpected(commands: readonly Command[], stdout: string): U
     const line = lines[at++];
     if (line !== `debugfs: ${command.text}`) return { command, found: `echoed as ${shownLine(line)}` };
     if (command.text.startsWith("mknod ") && /^Allocated inode: \d+$/u.test(lines[at] ?? "")) at += 1;
+    if (command.text.startsWith("kill_file ") && lines[at] === "" && at < lines.length - 1) at += 1;
     if (!(lines[at] ?? "").startsWith("debugfs: ") && !(at === lines.length - 1 && lines[at] === ""))
       return { command, found: `answered by ${shownLine(lines[at])}` };
   }

@@ -97,6 +97,11 @@ export function makeNode(name: ByteString, kind: "character" | "block" | "fifo")
   return `mknod ${quote(name)} ${type}`;
 }
 
+/** Frees an inode and its blocks, whatever names it has. It still counts as used until its link count is 0. */
+export function discard(inode: number): string {
+  return `kill_file <${inode}>`;
+}
+
 /** Gives a directory one empty block. */
 export function growDirectory(inode: number): string {
   return `expand_dir <${inode}>`;

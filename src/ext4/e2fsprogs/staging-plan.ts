@@ -4,7 +4,7 @@ import { BangerError } from "../../base/error.ts";
 import type { Sliced } from "../../base/slices.ts";
 import type { Segment, Timestamp } from "../../layers/layer-index.ts";
 import type { DirectoryInode, FileInode, Inode, LayerBlob, RootTree } from "../../layers/root-tree.ts";
-import { everyName } from "../../layers/tree-walk.ts";
+import { Placement, type GatherPlan } from "./gather-plan.ts";
 import { isEncodable } from "./script.ts";
 
 /** Paths are relative to the staging folder; the root is the empty one. */
@@ -43,6 +43,7 @@ export interface StagingPlan {
   readonly emptyFiles: readonly StagedFile[];
   readonly links: readonly StagedLink[];
   readonly symlinks: readonly StagedSymlink[];
+  readonly gather: GatherPlan;
 }
 
 interface Draft {
@@ -75,26 +76,37 @@ export function* planStaging(tree: RootTree, layers: readonly LayerBlob[]): Slic
   };
   checkLostAndFound(tree.root, layers);
   let names = 0;
-  for (const { path, inode } of everyName(tree.root)) {
+  const placement = new Placement(tree.root);
+  for (const { path, staged, inode } of placement.names()) {
     checkXattrNames(inode, path, layers);
     if (inode.kind === "directory") {
       checkDirectory(inode, path, layers);
-      draft.directories.push({ path, mode: stagedMode(inode), seconds: stagedSeconds(inode.mtime) });
-    } else planName(inode, path, draft);
+      draft.directories.push({ path: staged, mode: stagedMode(inode), seconds: stagedSeconds(inode.mtime) });
+    } else planName(inode, path, staged, draft);
     if (++names % 1024 === 0) yield;
   }
+  const gather = placement.plan;
+  const [root, ...others] = draft.directories;
+  const folders = gather.folders.map((path) => ({ path, mode: 0o700, seconds: 1 }));
+  const directories = root === undefined ? folders : [root, ...folders, ...others];
   for (const files of draft.layerFiles.values()) files.sort((a, b) => a.offset - b.offset);
-  return draft;
+  return { ...draft, directories, gather };
 }
 
-function planName(inode: Exclude<Inode, DirectoryInode>, path: ByteString, draft: Draft): void {
+/** `path` is the tree's, for a person; the rest goes by where it is staged. */
+function planName(
+  inode: Exclude<Inode, DirectoryInode>,
+  path: ByteString,
+  staged: ByteString,
+  draft: Draft,
+): void {
   const existing = inode.linkCount > 1 ? draft.firstNames.get(inode) : undefined;
-  if (inode.linkCount > 1 && existing === undefined) draft.firstNames.set(inode, path);
+  if (inode.linkCount > 1 && existing === undefined) draft.firstNames.set(inode, staged);
   if (inode.kind === "file") {
-    if (existing === undefined) planFile(inode, path, draft);
-    else draft.links.push({ path, existing });
+    if (existing === undefined) planFile(inode, staged, draft);
+    else draft.links.push({ path: staged, existing });
   } else if (inode.kind === "symlink" && existing === undefined) {
-    draft.symlinks.push({ path, target: inode.target, seconds: stagedSeconds(inode.mtime) });
+    draft.symlinks.push({ path: staged, target: inode.target, seconds: stagedSeconds(inode.mtime) });
   } else if (!isEncodable(path.slice(path.lastIndexOf("/") + 1))) {
     throw unencodable(inode, path, draft.layers, `a ${inode.kind} whose name has a line break or a NUL`);
   }
