@@ -157,7 +157,7 @@ function checkDocumentSize({ digest, size }: Descriptor, what: string, limits: C
 export function tooLarge(what: string, limit: number): BangerError {
   return new BangerError("LIMIT_DOCUMENT_SIZE", `${what}; the limit is ${limit}`, {
     op: "fetch document",
-    hint: "Such a document is hardly an image's; raise limits.document_bytes in the config if it is.",
+    hint: "Such a document is hardly an image's: check what the reference leads to.",
   });
 }
 

@@ -34,7 +34,7 @@ export function parseIndex(
       `${subject} has ${nodes.length} entries; the limit is ${limits.indexEntries}`,
       {
         op: "parse index",
-        hint: "Name one image by its digest, or raise limits.index_entries in the config.",
+        hint: "Name one image by its digest.",
       },
     );
   }

@@ -50,7 +50,7 @@ export function parseManifest(
     throw new BangerError(
       "LIMIT_LAYERS",
       `${subject} has ${layerNodes.length} layers; the limit is ${limits.layers}`,
-      { op, hint: "Squash the image, or raise limits.layers in the config." },
+      { op, hint: "Squash the image." },
     );
   }
   const config = parseDescriptor(document.at("config"));

@@ -140,13 +140,12 @@ function emitScanned(
 function checkTotals(layers: readonly LayerIn[], limits: Limits): void {
   const entries = layers.reduce((sum, { index }) => sum + index.entries.length, 0);
   const inflated = layers.reduce((sum, { index }) => sum + index.inflatedBytes, 0);
-  const hint = "If you trust this image, raise the limit in the configuration.";
   if (entries > limits.entries) {
     const message = `the image has ${entries} entries in its layers; the limit is ${limits.entries}`;
-    throw new BangerError("LIMIT_ENTRIES", message, { op: "scan layers", hint });
+    throw new BangerError("LIMIT_ENTRIES", message, { op: "scan layers" });
   }
   if (inflated > limits.inflatedBytes) {
     const message = `the image's layers inflate to ${inflated} bytes; the limit is ${limits.inflatedBytes}`;
-    throw new BangerError("LIMIT_INFLATED", message, { op: "scan layers", hint });
+    throw new BangerError("LIMIT_INFLATED", message, { op: "scan layers" });
   }
 }

@@ -9,19 +9,25 @@ import { printLines } from "../terminal.ts";
 import { followPull, type ShowFlags } from "./image-pull.ts";
 import { jsonOption, progressOption } from "./options.ts";
 
+/** Pulls that are listed where nobody asks for all: what fits into a terminal's memory of the last days. */
+const shortList = 50;
+
 export function addPullCommands(program: Command, run: RunSession): void {
   const pull = program.command("pull").description("look after pulls, under way or ended");
   pull
     .command("ls")
-    .description("list pulls, newest first")
+    .description(`list pulls, newest first; the last ${shortList} unless told otherwise`)
+    .option("-a, --all", "the whole history")
     .option("--active", "only those that have not ended")
     .addOption(jsonOption())
-    .action((flags: { active?: boolean; json?: boolean }) =>
+    .action((flags: { active?: boolean; all?: boolean; json?: boolean }) =>
       run(async ({ rpc, signal, terminal }) => {
         const activeOnly = flags.active ?? false;
-        const pages = await allPages((pageToken) =>
-          rpc.unary(ImageService.method.listPulls, { pageSize, pageToken, activeOnly }, signal),
-        );
+        const { listPulls } = ImageService.method;
+        const pages =
+          flags.all === true
+            ? await allPages((pageToken) => rpc.unary(listPulls, { pageSize, pageToken, activeOnly }, signal))
+            : [await rpc.unary(listPulls, { pageSize: shortList, activeOnly }, signal)];
         const pulls = pages.flatMap((page) => page.pulls);
         const json = (): string => pretty({ pulls: pulls.map((one) => messageJson(PullSchema, one)) });
         printLines(terminal.stdout, flags.json === true ? [json()] : pullTable(pulls, Date.now()));
