@@ -18,9 +18,21 @@ export interface Limits {
   readonly nameBytes: number;
   /** Bytes of PAX records before one header, and of a GNU long name: they are held in memory. */
   readonly paxBytes: number;
+  /**
+   * Components of paths, and of the symlinks on their way, that merging an image's layers may follow. Each entry may
+   * follow 40 links of 4 KiB; 5,000,000 ordinary ones follow a tenth of this, which takes some ten seconds.
+   */
+  readonly pathSteps: number;
   /** Bytes of one inode's xattrs, Linux's XATTR_SIZE_MAX. */
   readonly xattrBytes: number;
-  /** Pieces of one sparse file. */
+  /** Xattrs of one inode: four times what ext4 has room for in one block, as what is past its room is left out. */
+  readonly xattrs: number;
+  /**
+   * Bytes of memory that a layer's xattrs may take, which would otherwise cost an attacker next to nothing. A label
+   * of SELinux on each of 500,000 files takes 55 MiB.
+   */
+  readonly layerXattrBytes: number;
+  /** Pieces of a layer's sparse files together. */
   readonly sparseSegments: number;
   /** Inflated bytes of an image. */
   readonly inflatedBytes: number;
@@ -29,11 +41,11 @@ export interface Limits {
   /** Inflated bytes before the ratio counts: a small layer of zeros is legitimate. */
   readonly ratioFreeBytes: number;
   /**
-   * Window of a zstd frame, as a power of two. 31 is all that the format's 64-bit decoders read (`zstd --long=31`);
-   * its memory is touched only as far as bytes were inflated.
+   * Window of a zstd frame, as a power of two: 128 MiB, all that zstd's own decoder takes unless it is told
+   * otherwise, and sixteen times what image builders write. A bomb touches all of it, once for each thread.
    */
   readonly zstdWindowLog: number;
-  /** Bytes of a layer's index, which is read into memory: twice what the allowed number of ordinary entries needs. */
+  /** Bytes of a layer's index, which is read into memory: what the allowed number of ordinary entries needs. */
   readonly indexFileBytes: number;
   /** Bytes of all guest assets together: they are held in memory. The package's own have 0.2 to 2 MB. */
   readonly guestAssetBytes: number;
@@ -82,13 +94,16 @@ export const defaultLimits: Limits = {
   pathBytes: 4096,
   nameBytes: 255,
   paxBytes: 1 * MiB,
+  pathSteps: 200_000_000,
   xattrBytes: 64 * KiB,
+  xattrs: 1024,
+  layerXattrBytes: 64 * MiB,
   sparseSegments: 1_000_000,
   inflatedBytes: 256 * GiB,
   inflateRatio: 1000,
   ratioFreeBytes: 1 * GiB,
-  zstdWindowLog: 31,
-  indexFileBytes: 1 * GiB,
+  zstdWindowLog: 27,
+  indexFileBytes: 512 * MiB,
   guestAssetBytes: 64 * MiB,
   concurrentPulls: 8,
   concurrentDownloads: 4,

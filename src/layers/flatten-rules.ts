@@ -106,6 +106,16 @@ const rules = {
     what: "has a POSIX ACL that is none, and that Linux would not take",
     hint: rebuild,
   },
+  "too-many-steps": {
+    reason: "LIMIT_PATH",
+    what: "is where following paths and symbolic links has become more work than is allowed",
+    hint: distrust,
+  },
+  "file-too-large": {
+    reason: "LAYER_UNENCODABLE",
+    what: "is larger than any file that ext4 can hold, 16 TiB less a block",
+    hint: "Shorten that file in the image; nearly all of it must be a hole.",
+  },
   "too-many-entries": {
     reason: "LIMIT_ENTRIES",
     what: "is past the limit on the files and directories of an image",

@@ -38,6 +38,9 @@ const slice = 4096;
 /** The longest target that Linux takes for a symlink, PATH_MAX without its NUL. */
 const maxTarget = 4095;
 
+/** Blocks of a file are counted in 32 bits, and the last of them is no number of a block (fs/ext4/super.c, `ext4_max_size`). */
+const maxFileBytes = (2 ** 32 - 1) * 4096;
+
 const pathRules = {
   empty: "path-empty",
   nul: "path-nul",
@@ -213,6 +216,7 @@ class Merge {
 
   #newInode(entry: Described, path: CleanPath, site: EntrySite): MutableInode {
     if (entry.kind === "symlink") checkTarget(entry, site);
+    if (entry.kind === "file" && entry.size > maxFileBytes) refuse("file-too-large", site);
     this.#noteClamped(path, site);
     const inode = inodeOf(entry, site.layerNumber);
     inode.xattrs = this.#storable(path, site);

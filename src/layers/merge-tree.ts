@@ -77,6 +77,7 @@ export class MergeTree {
     const end = walk(this.root, path, lookUp);
     if (end === undefined) return refuse("symlink-loop", site);
     this.steps += end.steps;
+    if (this.steps > this.#limits.pathSteps) refuse("too-many-steps", site);
     return end;
   }
 

@@ -72,12 +72,16 @@ export function* applyMarkers(
 ): Sliced<Hidden> {
   const hidden = new Hidden();
   let applied = 0;
+  let pauseAt = tree.steps + slice;
   for (const group of byDepth(markers)) {
     // Looked up together, applied together: among markers of one depth no order counts.
     const directories = new Map<CleanPath, MutableDirectory | undefined>();
     for (const marker of group) {
       if (!directories.has(marker.parent))
         directories.set(marker.parent, directoryOf(tree, layer, marker, own));
+      if (tree.steps < pauseAt) continue;
+      pauseAt = tree.steps + slice;
+      yield;
     }
     for (const { parent, name } of group) {
       const directory = directories.get(parent);
@@ -111,6 +115,8 @@ function directoryOf(
     (depth > 0 ? own.get(joinBytes(parts.slice(0, depth), "/")) : undefined);
   const lookUp: LookUp<MutableDirectory> = (directory, name, names, depth) => {
     const below = directory.children.get(name);
+    // Each look-up below joins so many names.
+    tree.steps += names.length + depth;
     const entry = ownEntry(names, name, depth);
     if (entry?.kind === "symlink") return inodeOf(entry, 0);
     return entry?.kind === "directory" && below?.kind !== "directory" ? undefined : below;

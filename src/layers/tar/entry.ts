@@ -46,6 +46,9 @@ export interface EntryHeader {
   readonly size: number;
 }
 
+/** What an xattr takes in memory besides its name and value. */
+const xattrOverheadBytes = 64;
+
 /** uid_t and gid_t of Linux. */
 const maxId = 0xffff_ffff;
 /** Linux's MINORBITS: 12 bits of major, 20 of minor. */
@@ -63,6 +66,11 @@ export function readEntryHeader(block: Buffer, announced: Announced, context: Ta
   if (typeof xattrs === "string") throw context.invalid("xattr", `it has ${xattrs}`);
   if (xattrs.bytes > context.limits.xattrBytes)
     throw context.limit("LIMIT_XATTRS", `it has ${xattrs.bytes} bytes of extended attributes`);
+  if (xattrs.count > context.limits.xattrs)
+    throw context.limit("LIMIT_XATTRS", `it has ${xattrs.count} extended attributes`);
+  context.xattrBytes += xattrs.bytes + xattrs.count * xattrOverheadBytes;
+  if (context.xattrBytes > context.limits.layerXattrBytes)
+    throw context.limit("LIMIT_XATTRS", "with its extended attributes the layer has more than is allowed");
   const base = {
     number: context.entry,
     path,

@@ -81,6 +81,15 @@ function addRecord(
   return undefined;
 }
 
+/** What can mean something to all the entries that follow a global header; the rest would only be carried along. */
+const globalKey =
+  /^(?:path|linkpath|size|uid|gid|mtime|SCHILY\..*|LIBARCHIVE\.xattr\..*|RHT\.security\.selinux)$/s;
+
+/** A global header's records without those that mean nothing to anybody: each entry is held against the others. */
+export function globalRecords(records: PaxRecords): PaxRecords {
+  return new Map([...records].filter(([key]) => globalKey.test(key)));
+}
+
 /** What applies to one entry: its own records, and below them the last global header's. */
 export class PaxScope {
   readonly #own: PaxRecords;
@@ -103,9 +112,10 @@ export class PaxScope {
     return false;
   }
 
-  /** Every record that applies, empty ones too. */
+  /** Every record that applies, empty ones too. The very records of the global header where there are no others. */
   all(): PaxRecords {
     if (this.#global.size === 0) return this.#own;
+    if (this.#own.size === 0) return this.#global;
     return new Map([...this.#global, ...this.#own]);
   }
 }

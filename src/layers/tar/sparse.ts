@@ -54,12 +54,12 @@ function addSegment(
 ): void {
   if (offset === undefined || length === undefined)
     throw context.invalid("sparse-map", "its sparse map has something that is no number");
-  if (segments.length >= context.limits.sparseSegments) throw tooMany(context);
+  if (++context.sparseSegments > context.limits.sparseSegments) throw tooMany(context);
   segments.push({ offset, length });
 }
 
 function tooMany(context: TarContext): Error {
-  const what = `its sparse map has more than the ${context.limits.sparseSegments} pieces that are allowed`;
+  const what = `with its sparse map there are more than the ${context.limits.sparseSegments} pieces that are allowed`;
   return context.limit("LIMIT_SPARSE_MAP", what);
 }
 
@@ -116,7 +116,8 @@ export function* readPaxSparse1(
     for (const number of lines.read(yield block())) {
       if (count === undefined) {
         count = number;
-        if (count > context.limits.sparseSegments) throw tooMany(context);
+        context.sparseSegments += count;
+        if (context.sparseSegments > context.limits.sparseSegments) throw tooMany(context);
       } else if (segments.length === count) break;
       else if (offset === undefined) offset = number;
       else {
@@ -128,6 +129,8 @@ export function* readPaxSparse1(
   return { realSize, segments, mapBytes };
 }
 
+const maxLineBytes = 20;
+
 /** Splits blocks into the numbers on their lines; a line may span two blocks. */
 class NumberLines {
   readonly #context: TarContext;
@@ -138,14 +141,19 @@ class NumberLines {
   }
 
   *read(block: Buffer): Generator<number> {
+    // No number is as long. Without the bound each block would be joined to all those before it.
+    if (this.#rest.length > maxLineBytes) throw this.#noNumber();
     const lines = (this.#rest + block.toString("latin1")).split("\n");
     this.#rest = lines.pop() ?? "";
     for (const line of lines) {
       const number = decimal(line);
-      if (number === undefined)
-        throw this.#context.invalid("sparse-map", "its sparse map has a line that is no number");
+      if (number === undefined) throw this.#noNumber();
       yield number;
     }
+  }
+
+  #noNumber(): Error {
+    return this.#context.invalid("sparse-map", "its sparse map has a line that is no number");
   }
 }
 

@@ -4,7 +4,10 @@ import type { BangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
 import { layerFault } from "../layer-fault.ts";
 
-export type TarLimits = Pick<Limits, "entries" | "pathBytes" | "paxBytes" | "xattrBytes" | "sparseSegments">;
+export type TarLimits = Pick<
+  Limits,
+  "entries" | "pathBytes" | "paxBytes" | "xattrs" | "xattrBytes" | "layerXattrBytes" | "sparseSegments"
+>;
 
 /** What every part of the reader needs in order to refuse: which entry it is at, and the bounds. */
 export class TarContext {
@@ -13,6 +16,9 @@ export class TarContext {
   /** Of the entry being read, from 1; extension headers before it count as part of it. */
   entry = 1;
   name: ByteString | undefined;
+  /** Of all entries so far: what an index in memory takes is bounded by them. */
+  xattrBytes = 0;
+  sparseSegments = 0;
 
   constructor(layer: Digest, limits: TarLimits) {
     this.#layer = layer;

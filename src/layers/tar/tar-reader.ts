@@ -6,7 +6,7 @@ import { headerNumber, makeBodiless, paddingAfter, readEntryHeader } from "./ent
 import type { ArchiveEntry, EntryHeader } from "./entry.ts";
 import { blockBytes, checksums, field, formatOf, typeFlag, typeOf, zeroBlock } from "./header.ts";
 import { numberField } from "./number-field.ts";
-import { noRecords, parsePax, PaxScope, type PaxRecords } from "./pax.ts";
+import { globalRecords, noRecords, parsePax, PaxScope, type PaxRecords } from "./pax.ts";
 import { checkedSegments, paxSparseFormat, readOldSparse, readPaxSparse0, readPaxSparse1 } from "./sparse.ts";
 import { TarContext, type TarLimits } from "./tar-context.ts";
 
@@ -161,7 +161,7 @@ export class TarReader {
       if (key.startsWith("GNU.sparse."))
         throw this.#context.invalid("pax-record", `a global PAX header has ${key}, which is one file's own`);
     }
-    return records;
+    return globalRecords(records);
   }
 
   *#entry(block: Buffer, pending: Pending): Parser {

@@ -22,13 +22,17 @@ export const noXattrs: readonly Xattr[] = Object.freeze([]);
 export interface XattrsRead {
   /** Sorted by name, names unique. */
   readonly xattrs: readonly Xattr[];
-  /** Names and values together. */
+  /** How many there are, and their names and values together, those included that are dropped. */
+  readonly count: number;
   readonly bytes: number;
   /** Names, and what else of the kind, that are of no namespace that the disk holds. */
   readonly dropped: readonly ByteString[];
 }
 
-const none: XattrsRead = { xattrs: noXattrs, bytes: 0, dropped: [] };
+const none: XattrsRead = { xattrs: noXattrs, count: 0, bytes: 0, dropped: [] };
+
+/** What records were found to hold: thousands of entries share those of one global header. */
+const knownReads = new WeakMap<PaxRecords, XattrsRead | string>();
 
 /**
  * The xattrs among PAX records: star's (value as bytes) and libarchive's (name URL-encoded, value base64). bsdtar
@@ -38,6 +42,12 @@ const none: XattrsRead = { xattrs: noXattrs, bytes: 0, dropped: [] };
  */
 export function readXattrs(records: PaxRecords): XattrsRead | string {
   if (records.size === 0) return none;
+  const known = knownReads.get(records) ?? readAll(records);
+  knownReads.set(records, known);
+  return known;
+}
+
+function readAll(records: PaxRecords): XattrsRead | string {
   const values = new Map<ByteString, Buffer>();
   const dropped: ByteString[] = [];
   for (const [key, value] of records) {
@@ -54,7 +64,12 @@ export function readXattrs(records: PaxRecords): XattrsRead | string {
     else dropped.push(name);
   }
   xattrs.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { xattrs: xattrs.length === 0 ? noXattrs : xattrs, bytes, dropped: dropped.sort() };
+  return {
+    xattrs: xattrs.length === 0 ? noXattrs : xattrs,
+    count: values.size,
+    bytes,
+    dropped: dropped.sort(),
+  };
 }
 
 function readRecord(
