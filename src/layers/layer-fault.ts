@@ -17,8 +17,7 @@ type LayerReason = Extract<Reason, `LAYER_${string}` | `LIMIT_${string}` | "DIFF
 /** Longest name that a message shows; the facts have it whole, up to the limit on paths. */
 const shownNameBytes = 200;
 
-/** What to do about it, by the start of the reason. */
-const limitHint = "Raise that limit in the configuration if the image is to be trusted.";
+/** What to do about a layer that is wrong; a limit has its reason's own hint. */
 const layerHint = "Rebuild the image, or report it to whoever publishes it; nothing was written.";
 
 /**
@@ -46,10 +45,7 @@ export function layerFault(
     facts["name"] = shown;
     where += ` (${shown.length > shownNameBytes ? `${shown.slice(0, shownNameBytes)}…` : shown})`;
   }
-  return new BangerError(reason, `${where}: ${what}`, {
-    op: "scan layer",
-    hint: reason.startsWith("LIMIT_") ? limitHint : layerHint,
-    facts,
-    cause,
-  });
+  const details = { op: "scan layer", facts, cause };
+  const known = reason.startsWith("LIMIT_") ? details : { ...details, hint: layerHint };
+  return new BangerError(reason, `${where}: ${what}`, known);
 }
