@@ -54,8 +54,10 @@ export function planGuestLayer(
   }
   for (const asset of assets.own) chosen.set(asset.path, asset);
   const wanted = [...chosen.values()].filter((asset) => isNew(tree, asset));
-  for (const { path } of wanted) checkWay(tree, path);
-  return { assets: wanted, ...(keepIdentity ? { removed: [], emptied: [] } : planScrub(tree)) };
+  const places = new Set(wanted.map(({ path }) => placeFor(tree, path)));
+  const { removed, emptied } = keepIdentity ? { removed: [], emptied: [] } : planScrub(tree);
+  // A machine id of the user's own is no shared one of the image.
+  return { assets: wanted, removed, emptied: emptied.filter((path) => !places.has(path)) };
 }
 
 /** What it notes as done is not done: who keeps an image's identity does not want first boot to replace it. */
@@ -85,8 +87,9 @@ function isNew(tree: RootTree, asset: GuestAsset): boolean {
   return asset.kind !== "directory" || lookUpPath(tree, utf8Bytes(asset.path))?.kind !== "directory";
 }
 
-function checkWay(tree: RootTree, path: string): void {
-  if (placeOf(tree, utf8Bytes(path)) !== undefined) return;
+function placeFor(tree: RootTree, path: string): CleanPath {
+  const place = placeOf(tree, utf8Bytes(path));
+  if (place !== undefined) return place.path;
   throw new BangerError(
     "LAYER_UNSAFE",
     `/${path} can't be put into the image: its own symbolic links go in a circle on the way there`,
