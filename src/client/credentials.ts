@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   PullOptionsSchema,
@@ -43,7 +44,7 @@ export async function credentialsFor(
 
 async function readCredentials(file: string, folder: string): Promise<string> {
   try {
-    return await readFile(file === standardInput ? "/dev/stdin" : resolve(folder, file), "utf8");
+    return file === standardInput ? await text(process.stdin) : await readFile(resolve(folder, file), "utf8");
   } catch (error) {
     throw new BangerError("OPTION_INVALID", `the credentials can't be read (${messageOf(error)})`, {
       op,
@@ -52,8 +53,8 @@ async function readCredentials(file: string, folder: string): Promise<string> {
   }
 }
 
-function parse(text: string, from: string): UserPassword {
-  const line = text.replace(/\r?\n$/, "");
+function parse(given: string, from: string): UserPassword {
+  const line = given.replace(/\r?\n$/, "");
   const colon = line.indexOf(":");
   if (colon > 0 && !/[\r\n]/.test(line)) {
     return { username: line.slice(0, colon), password: line.slice(colon + 1) };

@@ -9,6 +9,8 @@ import type { Transport } from "./transport.ts";
 
 const op = "authenticate";
 
+const logIn = "Log in with docker, podman or skopeo as the daemon's user, or give --creds-file.";
+
 /** A token this near its end is renewed before it is used. */
 const renewBeforeMs = 5_000;
 
@@ -77,9 +79,13 @@ export class Authorizer {
         this.#grant = { header, expiresAt: Number.POSITIVE_INFINITY };
         return header;
       }
-      throw refusal(registry, "does not accept the credentials", "Log in again.");
+      throw refusal(
+        registry,
+        "does not accept the credentials",
+        "Log in again, or correct the credentials given with the pull.",
+      );
     }
-    if (basic) throw refusal(registry, "wants a user name and password", "Log in to it first.");
+    if (basic) throw refusal(registry, "wants a user name and password", logIn);
     const schemes = challenges.map(({ scheme }) => JSON.stringify(scheme)).join(", ");
     throw refusal(registry, `offers no way to authenticate that we know (${schemes || "none at all"})`);
   }
@@ -116,7 +122,12 @@ export class Authorizer {
     const { bearer, registry } = challenge;
     if (credentials?.kind === "token") {
       const header = `Bearer ${credentials.token}`;
-      if (header === refused) throw refusal(registry, "does not accept the token", "Log in again.");
+      if (header === refused)
+        throw refusal(
+          registry,
+          "does not accept the token",
+          "Log in again, or correct the credentials given with the pull.",
+        );
       return { header, expiresAt: Number.POSITIVE_INFINITY };
     }
     const request = {
