@@ -59,10 +59,13 @@ export function imageText(image: Image): string[] {
       ["initrd", boot?.initrdPath ?? ""],
       ["modules", boot?.modulesPath ?? ""],
       ["command line", boot?.suggestedCommandLine ?? ""],
+      ["injected", injectedText(image)],
+      ["scrubbed", image.scrubbedPaths.join(", ")],
       ["losses", lossCount(image.losses)],
     ]),
     ...obstacleLines(image),
     ...layerTable(image),
+    ...injectedTable(image),
     ...lossLines(image.losses, image.losses.length),
   ];
 }
@@ -114,6 +117,26 @@ function layerTable({ layers }: Image): string[] {
     formatCount(layer.entryCount),
   ]);
   return ["", ...table(["LAYER", "COMPRESSED", "INFLATED", "ENTRIES"], rows)];
+}
+
+function injectedText({ injectedFiles }: Image): string {
+  if (injectedFiles.length === 0) return "";
+  const replaced = injectedFiles.filter((file) => file.replaced).length;
+  const instead = replaced === 0 ? "" : `, ${formatCount(replaced)} in place of the image's own`;
+  return `${plural(injectedFiles.length, "file")} and folders${instead}`;
+}
+
+/** Of what was put in, the files: the folders on the way and the links that enable units are in the JSON. */
+function injectedTable({ injectedFiles }: Image): string[] {
+  const files = injectedFiles.filter((file) => file.digest !== "");
+  if (files.length === 0) return [];
+  const rows = files.map((file) => [
+    file.path,
+    file.mode.toString(8).padStart(4, "0"),
+    formatBytes(file.sizeBytes),
+    file.replaced ? "yes" : "",
+  ]);
+  return ["", ...table(["INJECTED", "MODE", "SIZE", "REPLACED"], rows)];
 }
 
 function lossCount(losses: readonly Loss[]): string {
