@@ -65,7 +65,7 @@ export interface Limits {
   readonly credentialHelperMs: number;
   /** Bytes of a hosts.toml, or of a certificate that it names. Bundles of all public authorities have 250 KiB. */
   readonly hostsFileBytes: number;
-  /** Members of an archive, and bytes of one's name: they are listed in memory. */
+  /** Members of an archive of an image: they are listed in memory. Docker writes about three a layer. */
   readonly archiveMembers: number;
   /** Redirects followed for one request. */
   readonly redirects: number;

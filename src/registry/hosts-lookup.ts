@@ -44,11 +44,21 @@ async function findFolder(domain: string, certsDirs: readonly string[]): Promise
   for (const name of names) {
     for (const folder of certsDirs) {
       const path = join(folder, name);
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isDirectory() === true) return path;
+      if (await isFolder(path)) return path;
     }
   }
   return undefined;
+}
+
+/** One that can't be looked into is an error: what it says of trust must not go unheard. */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    const code = errnoOf(error) ?? "unknown";
+    if (code === "ENOENT" || code === "ENOTDIR") return false;
+    throw new BangerError("CONFIG_INVALID", `${path} can't be read (${code})`, { op, cause: error });
+  }
 }
 
 async function placeOf(

@@ -18,7 +18,7 @@ export interface ReadableFile {
   read(buffer: Buffer, at: number): Promise<number>;
 }
 
-type MemberLimits = Pick<Limits, "archiveMembers" | "paxBytes">;
+type MemberLimits = Pick<Limits, "archiveMembers" | "paxBytes" | "pathBytes">;
 
 /** What PAX records and GNU's long names say of the next member. */
 interface Extended {
@@ -57,6 +57,10 @@ export async function readMembers(
       if (size > limits.paxBytes) throw invalid(path, `has a header of ${size} bytes`);
       Object.assign(extended, parseExtension(type, await readAt(file, start, size), path));
     } else {
+      const { path: name = "", linkpath = "" } = extended;
+      if (Math.max(name.length, linkpath.length) > limits.pathBytes) {
+        throw invalid(path, `has a name of more than ${limits.pathBytes} bytes`);
+      }
       addMember(members, header, type, { start, size }, extended);
       extended = {};
     }

@@ -279,6 +279,8 @@ test("a size that an archive claims is bounded, and so is the number of its memb
     await assert.rejects(pullAll(reference, { limits: { archiveMembers: 30 } }), (error: unknown) => {
       return hasReason(error, "SOURCE_UNKNOWN") && /more than 30 members/.test(error.message);
     });
+    const long = await saveTo(folder, [["a".repeat(5000), "x"]]);
+    await fails(long, "SOURCE_UNKNOWN", /a name of more than 4096 bytes/);
     const large = await saveTo(folder, [["manifest.json", " ".repeat(5_000_000)]]);
     await fails(large, "LIMIT_DOCUMENT_SIZE");
   });
