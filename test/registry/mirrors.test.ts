@@ -168,10 +168,12 @@ test("H11 a cancel is no reason to ask the next one", async () => {
   await withMirrors(both, async ({ one, two, upstream, pull }) => {
     one.fault({}, { hang: true });
     const controller = new AbortController();
-    const pulling = pull({ signal: controller.signal });
+    const notices: RetryNotice[] = [];
+    const pulling = pull({ signal: controller.signal, notices });
     while (one.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     controller.abort();
     await assert.rejects(pulling, (error: unknown) => hasReason(error, "CANCELLED"));
+    assert.deepEqual(notices, []);
     assert.equal(two.requests.length + upstream.requests.length, 0);
   });
 });
