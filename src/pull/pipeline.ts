@@ -6,7 +6,7 @@ import { runInSlices } from "../base/slices.ts";
 import type { BlobCache } from "../blobs/cache.ts";
 import type { BuilderName, BuiltFacts, RootfsBuilder } from "../ext4/builder.ts";
 import { verifyImage } from "../ext4/verify.ts";
-import { bootReadiness } from "../guest/boot-readiness.ts";
+import { bootReadiness, type BootReadiness } from "../guest/boot-readiness.ts";
 import type { GuestSources } from "../guest/assets.ts";
 import { injectGuest, type Injection } from "../guest/inject.ts";
 import { newImageId } from "../images/layout.ts";
@@ -192,8 +192,6 @@ async function buildImage(
   );
   await using staging = await createStaging(deps.stateDir, id);
   const built = await buildRootfs(deps, pull, plan, injected, staging);
-  const { config, platform } = plan.image;
-  const agents = injection !== undefined;
   const image = imageRecord({
     id,
     request: pull.request,
@@ -201,7 +199,7 @@ async function buildImage(
     layers: layers.map(({ index }) => index),
     tree,
     injection,
-    bootReadiness: bootReadiness({ rootfs: staging.rootfsPath, platform, config, agents }),
+    bootReadiness: built.readiness,
     rootfsSizeBytes: built.sizeBytes,
     rootfsAllocatedBytes: allocatedBytes(await stat(staging.rootfsPath)),
     stageTimes: pull.clock.times(),
@@ -219,6 +217,10 @@ async function buildImage(
   return image;
 }
 
+interface BuiltRootfs extends BuiltFacts {
+  readonly readiness: BootReadiness;
+}
+
 /** Stages 6 to 9: the ext4, built, owned, and proven to hold what the tree says. */
 async function buildRootfs(
   deps: PipelineDeps,
@@ -226,7 +228,7 @@ async function buildRootfs(
   plan: PullPlan,
   injected: Injected,
   staging: Staging,
-): Promise<BuiltFacts> {
+): Promise<BuiltRootfs> {
   const { request, clock, emit, signal } = pull;
   const { tree, blobs: layers } = injected;
   const builder = await readyBuilder(deps, pull);
@@ -264,6 +266,9 @@ async function buildRootfs(
     verifyImage({ path: staging.rootfsPath, tree, depth, limits: deps.limits, signal }),
   );
   const { inodeCount, contentBytesHashed } = verified.value;
+  const { config, platform } = plan.image;
+  const agents = injected.injection !== undefined;
+  const readiness = bootReadiness({ rootfs: staging.rootfsPath, platform, config, agents });
   emit("verify", {
     kind: "verified",
     depth,
@@ -271,7 +276,7 @@ async function buildRootfs(
     contentBytesHashed,
     durationMs: verified.durationMs,
   });
-  return build.built;
+  return { ...build.built, readiness };
 }
 
 async function readyBuilder(deps: PipelineDeps, pull: PullContext): Promise<RootfsBuilder> {

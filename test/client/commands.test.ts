@@ -78,7 +78,15 @@ test("image pull sends what the flags say, and a relative folder made absolute",
   const asked: PullImageRequest[] = [];
   await using server = await scriptedServer(recordedPull(asked));
   const args = ["--name", "n", "--platform", "linux/arm64/v8", "--size", "4G", "--builder", "e2fsprogs"];
-  const kernel = ["--kernel", "vmlinuz", "--initrd", "/boot/initrd", "--no-agents", "--strict"];
+  const kernel = [
+    "--kernel",
+    "vmlinuz",
+    "--initrd",
+    "/boot/initrd",
+    "--no-agents",
+    "--keep-identity",
+    "--strict",
+  ];
   const ran = await banger(["image", "pull", "oci:some/dir:tag", ...args, ...kernel, "-q"], {
     BANGER_SOCKET: server.socketPath,
   });
@@ -92,8 +100,13 @@ test("image pull sends what the flags say, and a relative folder made absolute",
   assert.equal(request.options.kernel?.kernelPath, `${process.cwd()}/vmlinuz`);
   assert.equal(request.options.kernel.initrdPath, "/boot/initrd");
   assert.deepEqual(
-    [request.options.noAgents, request.options.strict, request.options.detached],
-    [true, true, false],
+    [
+      request.options.noAgents,
+      request.options.keepIdentity,
+      request.options.strict,
+      request.options.detached,
+    ],
+    [true, true, true, false],
   );
 });
 

@@ -93,6 +93,17 @@ describe("the config", () => {
   });
 });
 
+test("the environment names guest assets; what is empty is not said", () => {
+  const sources = (env: Readonly<Record<string, string>>) =>
+    loadConfig({ ...paths({ stateDir: dir.path }), configPath: join(dir.path, "none") }, env).guest;
+  assert.deepEqual(sources({}), { agentPath: undefined, assetsDir: undefined });
+  assert.deepEqual(sources({ BANGER_AGENT: "", BANGER_GUEST_ASSETS: "" }), sources({}));
+  assert.deepEqual(sources({ BANGER_AGENT: "/a/b", BANGER_GUEST_ASSETS: "own" }), {
+    agentPath: "/a/b",
+    assetsDir: join(process.cwd(), "own"),
+  });
+});
+
 describe("a daemon's folder", () => {
   test("is made for its owner alone, with those above it", async () => {
     const path = join(dir.path, "deep", "state");
@@ -124,6 +135,6 @@ describe("a daemon's folder", () => {
   test("that is a file is an error", async () => {
     const path = join(dir.path, "file");
     await writeFile(path, "");
-    await assert.rejects(claimFolder(path, "state"), (error) => hasReason(error, "INTERNAL"));
+    await assert.rejects(claimFolder(path, "state"), (error) => hasReason(error, "FILESYSTEM_ERROR"));
   });
 });

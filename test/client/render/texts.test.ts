@@ -110,8 +110,16 @@ test("an image that would not boot says why", () => {
     id: "i",
     bootReadiness: { initPath: "", obstacles: ["there is no init"] },
     stageTimes: [{ stage: "build", duration: durationFromMs(1200) }],
+    injectedFiles: [
+      { path: "/usr/local", mode: 0o755 },
+      { path: "/usr/local/agent", mode: 0o755, sizeBytes: 2048n, digest: "sha256:0", replaced: true },
+    ],
+    scrubbedPaths: ["/etc/machine-id", "/etc/ssh/\u001b[2J"],
   });
   const text = imageText(image).join("\n");
+  assert.match(text, /^injected +2 files and folders, 1 in place of the image's own$/m);
+  assert.match(text, /^\/usr\/local\/agent +0755 +2\.00 KiB +yes$/m);
+  assert.match(text, /^scrubbed +\/etc\/machine-id, \/etc\/ssh\/\P{Cc}+$/mu);
   assert.match(text, /^name +\(none\)$/m);
   assert.match(text, /^stages +build 1.2 s$/m);
   assert.match(text, /^! does not boot yet: there is no init$/m);
