@@ -14,9 +14,7 @@ import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { BangerError, hasReason, type Reason } from "../../src/base/error.ts";
 import type { BuildInput } from "../../src/ext4/builder.ts";
-import { runThrough } from "../../src/base/slices.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
-import { planStaging } from "../../src/ext4/e2fsprogs/staging-plan.ts";
 import { assertNoLitter, buildAll, inputFor, rejection, workFolder } from "./e2fsprogs-rig.ts";
 import { noise, sampleTree } from "./sample-tree.ts";
 import { buildTree, device, dir, fifo, file, link, type Described } from "./tree-builder.ts";
@@ -231,22 +229,6 @@ test("a name that is a path never gets near the host", async (t) => {
       assert.equal(existsSync(input.target), false);
     });
   }
-});
-
-test("as many subdirectories as look like none", () => {
-  const children = Object.fromEntries(Array.from({ length: 65_534 }, (_, i) => [`${i}`, dir()]));
-  const plan = (tree: Described): unknown => runThrough(planStaging(buildTree(tree).tree, []));
-  assert.throws(
-    () => plan(dir({ many: dir(children) })),
-    (error) => hasReason(error, "LAYER_UNENCODABLE") && error.facts["name"] === "many",
-  );
-  delete children["0"];
-  plan(dir({ many: dir(children) }));
-  assert.throws(
-    () => plan(dir(children)),
-    (error) => hasReason(error, "LAYER_UNENCODABLE"),
-    "lost+found is one more",
-  );
 });
 
 test("a layer that is not what was scanned", async () => {

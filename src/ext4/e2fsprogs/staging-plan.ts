@@ -80,7 +80,7 @@ export function* planStaging(tree: RootTree, layers: readonly LayerBlob[]): Slic
   for (const { path, staged, inode } of placement.names()) {
     checkXattrNames(inode, path, layers);
     if (inode.kind === "directory") {
-      checkDirectory(inode, path, layers);
+      checkDirectory(inode, path);
       draft.directories.push({ path: staged, mode: stagedMode(inode), seconds: stagedSeconds(inode.mtime) });
     } else planName(inode, path, staged, draft);
     if (++names % 1024 === 0) yield;
@@ -140,9 +140,9 @@ function stagedSeconds({ seconds }: Timestamp): number | undefined {
 
 /**
  * A tree's names are single components. Should one not be, whatever the reason, it must not choose a path on the
- * host. mke2fs counts subdirectories in 16 bits (1.47.0): the script mends that, except where the sum looks unused.
+ * host.
  */
-function checkDirectory(inode: DirectoryInode, path: ByteString, layers: readonly LayerBlob[]): void {
+function checkDirectory(inode: DirectoryInode, path: ByteString): void {
   for (const name of inode.children.keys()) {
     const text: string = name;
     if (text !== "" && text !== "." && text !== ".." && !text.includes("/") && !text.includes("\0")) continue;
@@ -154,14 +154,6 @@ function checkDirectory(inode: DirectoryInode, path: ByteString, layers: readonl
       },
     );
   }
-  const ownLostAndFound = path === "" && ![...inode.children.keys()].some((name) => name === "lost+found");
-  if ((inode.linkCount + (ownLostAndFound ? 1 : 0)) % 65_536 === 0)
-    throw unencodable(
-      inode,
-      path,
-      layers,
-      `${inode.linkCount - 2} subdirectories, which mkfs.ext4 counts as none`,
-    );
 }
 
 /** mkfs makes it a directory before anything is copied, and merges only another directory with it. */
