@@ -208,6 +208,13 @@ const giants: Readonly<Record<string, readonly [expect: string, make: () => read
     "limit-sparse-map",
     () => gzipped(mapBlocks(`1000001\n${"0\n0\n".repeat(1_000_001)}`, "100")),
   ],
+  "two files of 600,000 pieces each": [
+    "limit-sparse-map",
+    () => {
+      const map = mapBlocks(`600000\n${"0\n0\n".repeat(600_000)}`, "100");
+      return gzipped(Buffer.concat([map.subarray(0, -1024), map]));
+    },
+  ],
   "200,000 empty pieces": [
     "accepted",
     () => gzipped(mapBlocks(`200000\n${"0\n0\n".repeat(200_000)}`, "100")),
