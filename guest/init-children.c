@@ -42,8 +42,10 @@ static void say(const char *what, const char *subject, int error)
     complain(INIT_PROGRAM, what, subject, error);
 }
 
-/* A child with a signal mask and session of its own; 0 in the child, -1 on failure. */
-static pid_t fork_child(void)
+enum child_place { OWN_SESSION, ON_THE_CONSOLE };
+
+/* A child with a signal mask of its own; 0 in the child, -1 on failure. */
+static pid_t fork_child(enum child_place place)
 {
     pid_t child = fork();
 
@@ -51,7 +53,10 @@ static pid_t fork_child(void)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        setsid();
+        if (place == OWN_SESSION)
+            setsid();
+        else
+            (void)setpgid(0, 0);
     } else if (child < 0) {
         say("cannot start a process", NULL, errno);
     }
@@ -64,7 +69,7 @@ static pid_t start_helper(const char *path)
     char *arguments[] = {(char *)(uintptr_t)path, NULL};
     char *variables[] = {(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                          (char *)"HOME=/root", NULL};
-    pid_t child = fork_child();
+    pid_t child = fork_child(OWN_SESSION);
 
     if (child == 0) {
         execve(path, arguments, variables);
@@ -193,12 +198,26 @@ static void watch_main(int stop_signal)
     }
 }
 
+/* Puts the calling process in the console's foreground; whoever asks from behind would be stopped by SIGTTOU. */
+static void come_to_front(void)
+{
+    (void)signal(SIGTTOU, SIG_IGN);
+    (void)tcsetpgrp(STDIN_FILENO, getpid());
+    (void)signal(SIGTTOU, SIG_DFL);
+}
+
 int run_main(int (*body)(void), int stop_signal)
 {
-    main_child = fork_child();
+    /*
+     * The console is the terminal of PID 1's session, and the program a foreground job in it: job control for images
+     * whose program is a shell. Were the program to lead the session, its end would make the kernel hang the terminal
+     * up and throw away what is not sent yet (drivers/tty/tty_jobctrl.c, disassociate_ctty).
+     */
+    (void)setsid();
+    (void)ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+    main_child = fork_child(ON_THE_CONSOLE);
     if (main_child == 0) {
-        /* Job control on the console, for images whose program is a shell. */
-        (void)ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+        come_to_front();
         _exit(body());
     }
     if (main_child < 0) {

@@ -35,7 +35,7 @@ async function runAll(
   });
   let said = "";
   for (const stream of [shell.stdout, shell.stderr])
-    stream.on("data", (piece: Buffer) => (said += piece.toString()));
+    stream.setEncoding("utf8").on("data", (piece: string) => (said += piece));
   await once(shell, "close");
   return { status: shell.exitCode, said };
 }

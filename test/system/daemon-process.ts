@@ -89,7 +89,7 @@ export async function startDaemonProcess(options: DaemonOptions = {}): Promise<D
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
   let log = "";
   for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (piece: Buffer) => (log += piece.toString()));
+    stream.setEncoding("utf8").on("data", (piece: string) => (log += piece));
   const exited = once(child, "exit");
   const daemon: DaemonProcess = {
     child,
@@ -148,8 +148,8 @@ export async function runCli(
   });
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (piece: Buffer) => (stdout += piece.toString()));
-  child.stderr.on("data", (piece: Buffer) => (stderr += piece.toString()));
+  child.stdout.setEncoding("utf8").on("data", (piece: string) => (stdout += piece));
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => (stderr += piece));
   await once(child, "close");
   return { status: child.exitCode, stdout, stderr };
 }

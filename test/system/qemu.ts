@@ -41,7 +41,8 @@ export async function boot(disk: string, kernel: DebianKernel, options: BootOpti
   const timer = setTimeout(() => machine.kill("SIGKILL"), bootMs);
   let said = "";
   for (const stream of [machine.stdout, machine.stderr])
-    stream.on("data", (piece: Buffer) => (said += piece.toString()));
+    // A character's bytes may come in two pieces.
+    stream.setEncoding("utf8").on("data", (piece: string) => (said += piece));
   await once(machine, "close");
   clearTimeout(timer);
   const text = said.replaceAll("\r", "");
