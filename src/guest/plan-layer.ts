@@ -2,7 +2,7 @@ import { utf8Bytes, type ByteString } from "../base/bytes.ts";
 import { BangerError } from "../base/error.ts";
 import { lookUpPath, placeOf } from "../layers/resolve-path.ts";
 import { joinPath, parentPath, type CleanPath } from "../layers/entry-path.ts";
-import type { RootTree } from "../layers/root-tree.ts";
+import type { Inode, RootTree } from "../layers/root-tree.ts";
 import type { FileAsset, GuestAsset, GuestAssets } from "./assets.ts";
 import { initConf, type ProcessConfig } from "./init-conf.ts";
 
@@ -78,8 +78,22 @@ function hasInit(tree: RootTree, own: readonly GuestAsset[]): boolean {
   return initPaths.some((path) => {
     if (own.some((asset) => asset.path === path)) return true;
     const inode = lookUpPath(tree, utf8Bytes(path));
-    return inode?.kind === "file" && (inode.mode & 0o111) !== 0;
+    return inode?.kind === "file" && (inode.mode & 0o111) !== 0 && !isIdleBusybox(tree, inode);
   });
+}
+
+/** What BusyBox's init has nothing to start without: OpenRC, as in Alpine, or the script of its built-in inittab. */
+const busyboxScripts = ["sbin/openrc", "usr/sbin/openrc", "etc/init.d/rcS"] as const;
+
+/**
+ * BusyBox installs links for all it can do, `init` among them, in images that are made for containers too: there it
+ * would come up, and run nothing.
+ */
+function isIdleBusybox(tree: RootTree, init: Inode): boolean {
+  const isBusybox = ["bin/busybox", "usr/bin/busybox"].some(
+    (path) => lookUpPath(tree, utf8Bytes(path)) === init,
+  );
+  return isBusybox && !busyboxScripts.some((path) => lookUpPath(tree, utf8Bytes(path))?.kind === "file");
 }
 
 /** A folder that the image has keeps its owner and mode. */

@@ -14,6 +14,8 @@ import { assetsOf, fileAsset, noProcess } from "./guest-layer.ts";
 const signal = new AbortController().signal;
 const init = file("sbin/init", "an init", { mode: 0o755 });
 
+const busybox = file("bin/busybox", "all of it", { mode: 0o755 });
+
 interface Injected {
   readonly files: readonly InjectedFile[];
   readonly paths: readonly string[];
@@ -161,6 +163,9 @@ test("an image without an init gets one, and what to run; an init that is none i
     [symlink("sbin/init", "/lib/systemd/systemd")],
     [symlink("sbin/init", "init")],
     [dir("sbin/init", { mode: 0o755 })],
+    // As in Alpine's image: a link for all that BusyBox can do, and nothing that its init would start.
+    [busybox, symlink("sbin/init", "/bin/busybox"), file("etc/inittab", "::sysinit:/sbin/openrc sysinit\n")],
+    [busybox, hardlink("sbin/init", "bin/busybox")],
   ];
   for (const parts of none) {
     const { paths, files } = await inject(parts, [], { config });
@@ -176,6 +181,8 @@ test("an image without an init gets one, and what to run; an init that is none i
     ],
     [file("bin/init", "", { mode: 0o755 })],
     [file("usr/lib/systemd/systemd", "", { mode: 0o755 }), symlink("lib", "usr/lib")],
+    [busybox, symlink("sbin/init", "/bin/busybox"), file("sbin/openrc", "", { mode: 0o755 })],
+    [busybox, symlink("sbin/init", "/bin/busybox"), file("etc/init.d/rcS", "", { mode: 0o755 })],
   ];
   for (const parts of some) {
     const { paths } = await inject(parts, [], { config });
