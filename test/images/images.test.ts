@@ -104,7 +104,7 @@ describe("publish", () => {
     const { stateDir } = state;
     const id = newImageId();
     const staging = await createStaging(stateDir, id);
-    await assert.rejects(staging.publish({}), (error) => hasReason(error, "INTERNAL"));
+    await assert.rejects(staging.publish({}), (error) => hasReason(error, "FILESYSTEM_ERROR"));
     await staging[Symbol.asyncDispose]();
     assert.deepEqual(await names(stateDir), []);
   });
@@ -126,7 +126,7 @@ describe("publish", () => {
     const id = newImageId();
     await using first = await createStaging(stateDir, id);
     assert.ok(first.dir.endsWith(`${id}.staging`));
-    await assert.rejects(createStaging(stateDir, id), (error) => hasReason(error, "INTERNAL"));
+    await assert.rejects(createStaging(stateDir, id), (error) => hasReason(error, "FILESYSTEM_ERROR"));
   });
 
   test("allocated is what the disk gave, not what the file seems", async () => {
