@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
 import { Worker, parentPort, type Transferable } from "node:worker_threads";
-import { BangerError, asBangerError, isReason, type ErrorDetails, type Reason } from "./error.ts";
+import { BangerError, asBangerError, isReason, type Reason } from "./error.ts";
 
 /** How a worker's file is named beside the module that starts it: `.ts` in a checkout, `.js` once compiled. */
 export function workerFile(folder: string, name: string): string {
@@ -13,7 +13,7 @@ interface WireError {
   readonly reason: string;
   readonly message: string;
   readonly op: string;
-  readonly hint: string | undefined;
+  readonly hint: string;
   readonly facts: Readonly<Record<string, string>>;
   readonly stack: string | undefined;
 }
@@ -165,12 +165,12 @@ function toWire(error: unknown): WireError {
 
 function fromWire(wire: WireError): BangerError {
   const reason: Reason = isReason(wire.reason) ? wire.reason : "INTERNAL";
-  const details: ErrorDetails = { op: wire.op, facts: wire.facts, cause: wire.stack };
-  return new BangerError(
-    reason,
-    wire.message,
-    wire.hint === undefined ? details : { ...details, hint: wire.hint },
-  );
+  return new BangerError(reason, wire.message, {
+    op: wire.op,
+    facts: wire.facts,
+    hint: wire.hint,
+    cause: wire.stack,
+  });
 }
 
 function closedError(): BangerError {

@@ -1,8 +1,7 @@
 import { utf8Bytes, type ByteString } from "../base/bytes.ts";
-import type { Inode } from "./root-tree.ts";
 import type { LayerEntry } from "./layer-index.ts";
 import { everyName, type NamedInode } from "./tree-walk.ts";
-import type { RootTree } from "./root-tree.ts";
+import type { Inode, RootTree } from "./root-tree.ts";
 
 /** How a layer names its root. */
 const rootEntry = utf8Bytes("./");

@@ -153,7 +153,7 @@ function gaveUp(error: TransientError, why: string): BangerError {
     op,
     facts,
     cause: error,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

@@ -70,5 +70,5 @@ function stopSignal(log: Log): Promise<string> {
 
 function tellError({ message, hint }: BangerError): void {
   process.stderr.write(`bangerd: ${message}\n`);
-  if (hint !== undefined) process.stderr.write(`  ${hint}\n`);
+  process.stderr.write(`  ${hint}\n`);
 }

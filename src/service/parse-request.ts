@@ -77,7 +77,7 @@ class FieldParser {
       cause: first,
       facts,
       fields: this.#errors.flatMap((error) => error.fields),
-      ...(hint === undefined ? {} : { hint }),
+      hint,
     });
   }
 }
@@ -98,7 +98,7 @@ function parseReference(text: string): string {
       cause: error,
       facts,
       fields,
-      ...(hint === undefined ? {} : { hint }),
+      hint,
     });
   }
   throw invalid(

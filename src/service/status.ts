@@ -143,7 +143,7 @@ function richStatus(error: BangerError, code: Code, message: string): Status {
   const metadata = Object.fromEntries([
     ...facts.map(([name, value]): [string, string] => [clip(name, maxName), clip(value, maxFact)]),
     ["op", clip(op, maxName)],
-    ...(hint === undefined ? [] : [["hint", clip(hint, maxHint)]]),
+    ["hint", clip(hint, maxHint)],
   ]);
   const info = create(ErrorInfoSchema, { reason, domain: errorDomain, metadata });
   const details = [anyPack(ErrorInfoSchema, info)];

@@ -8,7 +8,7 @@ import {
   type PullOptionsSchema,
 } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError } from "../../base/error.ts";
-import { progressModes, type ProgressMode } from "../progress.ts";
+import { progressModes } from "../progress.ts";
 import { parseSize } from "../size.ts";
 
 /** What commander makes of `image pull`'s options. */
@@ -33,10 +33,6 @@ export const jsonOption = (): Option => new Option("--json", "print JSON");
 
 export const progressOption = (): Option =>
   new Option("--progress <how>", "how to show progress, on stderr").choices(progressModes).default("auto");
-
-export function isProgressMode(text: string): text is ProgressMode {
-  return progressModes.some((mode) => mode === text);
-}
 
 /** The options that `image pull` and `image resolve` share. */
 export const pullOptions = (): Option[] => [

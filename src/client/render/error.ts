@@ -14,7 +14,7 @@ export function errorLines(error: BangerError, colour: boolean): string[] {
   if (error.retryAfterMs !== undefined) {
     lines.push(`  → Try again in ${formatDuration(error.retryAfterMs)}.`);
   }
-  if (error.hint !== undefined && error.hint !== "") {
+  if (error.hint !== "") {
     lines.push(`  ${paint({ text: "→", style: "cyan" }, colour)} ${safeText(error.hint)}`);
   }
   return lines;

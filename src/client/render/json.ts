@@ -31,7 +31,7 @@ export function errorJson(error: BangerError): JsonValue {
   return {
     reason,
     message,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(fields.length === 0
       ? {}

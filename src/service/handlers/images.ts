@@ -89,7 +89,7 @@ function parseNewName(newName: string): string {
       op: "rename image",
       cause: error,
       fields: error.fields.map(({ description }) => ({ field: "new_name", description })),
-      ...(hint === undefined ? {} : { hint }),
+      hint,
     });
   }
 }
