@@ -1,0 +1,49 @@
+/** Where a catalog's kernel is fetched from. */
+export type KernelSource =
+  | { readonly kind: "artifact"; readonly reference: string }
+  | { readonly kind: "url"; readonly url: string; readonly sha256: string }
+  | { readonly kind: "deb"; readonly location: string; readonly sha256: string | undefined };
+
+/** Files of a kernel, brought into a folder of the caller's. */
+export interface FetchedKernel {
+  readonly kernelPath: string;
+  readonly initrdPath: string | undefined;
+  /** A folder that is itself `lib/modules/<version>`: `kernel/`, `modules.builtin` and the rest are in it. */
+  readonly modulesPath: string | undefined;
+  /** Where from, as a person would write it. */
+  readonly source: string;
+  readonly warnings: readonly string[];
+}
+
+export interface KernelProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface CatalogEntry {
+  readonly catalog: string;
+  readonly name: string;
+  readonly version: string;
+  /** As OCI names it: `amd64`, `arm64`. */
+  readonly architecture: string;
+  readonly source: KernelSource;
+}
+
+export interface KernelCatalog {
+  /** What all catalogs offer. A warning tells of one that could not be reached, and how old the copy used is. */
+  list(
+    signal: AbortSignal,
+  ): Promise<{ readonly entries: readonly CatalogEntry[]; readonly warnings: readonly string[] }>;
+  /**
+   * Brings the entry's files, verified, into `folder`, which exists, is empty and the caller's, and is on the
+   * store's file system.
+   */
+  fetch(
+    entry: CatalogEntry,
+    options: {
+      readonly folder: string;
+      readonly signal: AbortSignal;
+      readonly onProgress: (progress: KernelProgress) => void;
+    },
+  ): Promise<FetchedKernel>;
+}
