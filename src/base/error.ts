@@ -21,6 +21,7 @@ export const reasons = [
   "PULL_UNKNOWN",
   "KERNEL_UNKNOWN",
   "FILE_UNKNOWN",
+  "LEASE_UNKNOWN",
   "SOURCE_UNKNOWN",
   "NAME_TAKEN",
   "IMAGE_IN_USE",
@@ -29,6 +30,9 @@ export const reasons = [
   "REGISTRY_UNAVAILABLE",
   "REGISTRY_PROTOCOL",
   "RATE_LIMITED",
+  // The policy on signatures.
+  "SIGNATURE_REQUIRED",
+  "SIGNATURE_INVALID",
   // The image's documents.
   "MANIFEST_INVALID",
   "MANIFEST_UNSUPPORTED",
@@ -37,6 +41,10 @@ export const reasons = [
   "LAYER_INVALID",
   "LAYER_UNENCODABLE",
   "LOSS_REFUSED",
+  // Kernels.
+  "CATALOG_INVALID",
+  "CATALOG_UNAVAILABLE",
+  "KERNEL_SOURCE_INVALID",
   // Bytes that are not what they were said to be.
   "DIGEST_MISMATCH",
   "SIZE_MISMATCH",
@@ -55,11 +63,16 @@ export const reasons = [
   "LIMIT_SPARSE_MAP",
   "LIMIT_INFLATED",
   "LIMIT_RATIO",
+  "TOO_MANY_PULLS",
+  "TOO_MANY_STREAMS",
+  "TOO_MANY_LEASES",
+  "TIMED_OUT",
   // The machine.
   "GUEST_ASSETS_MISSING",
   "E2FSPROGS_MISSING",
   "E2FSPROGS_TOO_OLD",
   "E2FSPROGS_FAILED",
+  "XZ_MISSING",
   "FILESYSTEM_ERROR",
   "PERMISSION_DENIED",
   // The daemon.
@@ -69,6 +82,7 @@ export const reasons = [
   "SOCKET_INVALID",
   "DAEMON_UNREACHABLE",
   "SHUTTING_DOWN",
+  "CREDENTIALS_GONE",
   "CANCELLED",
   "NOT_IMPLEMENTED",
   "INTERNAL",
