@@ -67,10 +67,18 @@ export interface Limits {
   readonly hostsFileBytes: number;
   /** Members of an archive of an image: they are listed in memory. Docker writes about three a layer. */
   readonly archiveMembers: number;
+  /** Signatures of one image that are looked at. Real images have one for each who signs. */
+  readonly signatures: number;
+  /** Bytes of one signature's payload or bundle. Those of cosign have 0.3 to 20 KiB. */
+  readonly signatureBytes: number;
+  /** Bytes of a file of public keys. One key has 200 to 800. */
+  readonly publicKeyBytes: number;
   /** Redirects followed for one request. */
   readonly redirects: number;
   /** Tries of one request, the first included. */
   readonly attempts: number;
+  /** Milliseconds until a connection is up, containerd's default; a hosts.toml may say otherwise for its host. */
+  readonly dialMs: number;
   /** Milliseconds until a connection is up and its headers are here. */
   readonly responseMs: number;
   /** Milliseconds without a byte before a download is taken for dead. */
@@ -114,8 +122,12 @@ export const defaultLimits: Limits = {
   credentialHelperMs: 60_000,
   hostsFileBytes: 4 * MiB,
   archiveMembers: 100_000,
+  signatures: 64,
+  signatureBytes: 256 * KiB,
+  publicKeyBytes: 64 * KiB,
   redirects: 10,
   attempts: 5,
+  dialMs: 30_000,
   responseMs: 30_000,
   stallMs: 30_000,
   minBytesPerSecond: 1 * KiB,
