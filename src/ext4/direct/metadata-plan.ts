@@ -1,0 +1,4 @@
+/** What the metadata pass writes, and where. */
+export interface MetadataPlan {
+  readonly sizeBytes: number;
+}
