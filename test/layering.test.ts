@@ -14,7 +14,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   layers: ["base", "oci"],
   ext4: ["base", "layers"],
   guest: ["base", "oci", "layers", "ext4"],
-  kernel: ["base", "oci", "registry", "blobs"],
+  kernel: ["base", "oci", "registry", "blobs", "layers"],
   store: ["base", "oci", "ext4"],
   images: ["base", "oci", "layers", "ext4", "store"],
   pull: ["base", "oci", "registry", "blobs", "layers", "ext4", "guest", "kernel", "images", "store"],
@@ -32,7 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "pull",
     "gen",
   ],
-  client: ["base", "oci", "ext4", "guest", "images", "store", "pull", "service", "gen"],
+  client: ["base", "oci", "ext4", "guest", "kernel", "images", "store", "pull", "service", "gen"],
   bin: ["client", "service"],
 };
 

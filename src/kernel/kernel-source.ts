@@ -1,8 +1,30 @@
-/** Where a catalog's kernel is fetched from. */
+/** Names of the files inside of an archive or artifact, where they aren't the usual ones; see `kernel-files.ts`. */
+export interface KernelFileNames {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  /** A folder, or a tar archive of one. */
+  readonly modules?: string;
+}
+
+/** Where a kernel is fetched from. `sha256` is 64 hex digits, `size` the bytes of the file where they are known. */
 export type KernelSource =
-  | { readonly kind: "artifact"; readonly reference: string }
-  | { readonly kind: "url"; readonly url: string; readonly sha256: string }
-  | { readonly kind: "deb"; readonly location: string; readonly sha256: string | undefined };
+  /** As `openSource` takes it: an artifact in a registry, or `oci:DIR`. */
+  | { readonly kind: "artifact"; readonly reference: string; readonly files?: KernelFileNames }
+  /** A kernel alone, or a tar archive. */
+  | {
+      readonly kind: "url";
+      readonly url: string;
+      readonly sha256: string;
+      readonly size?: number;
+      readonly files?: KernelFileNames;
+    }
+  /** A Debian package: an absolute path, or a URL, which always comes with a sha256. */
+  | {
+      readonly kind: "deb";
+      readonly location: string;
+      readonly sha256: string | undefined;
+      readonly size?: number;
+    };
 
 /** Files of a kernel, brought into a folder of the caller's. */
 export interface FetchedKernel {
