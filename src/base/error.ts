@@ -45,6 +45,10 @@ export const reasons = [
   "CATALOG_INVALID",
   "CATALOG_UNAVAILABLE",
   "KERNEL_SOURCE_INVALID",
+  "KERNEL_INVALID",
+  "KERNEL_MISMATCH",
+  "KERNEL_AMBIGUOUS",
+  "KERNEL_IN_USE",
   // Bytes that are not what they were said to be.
   "DIGEST_MISMATCH",
   "SIZE_MISMATCH",
@@ -73,6 +77,7 @@ export const reasons = [
   "E2FSPROGS_TOO_OLD",
   "E2FSPROGS_FAILED",
   "XZ_MISSING",
+  "KMOD_MISSING",
   "FILESYSTEM_ERROR",
   "PERMISSION_DENIED",
   // The daemon.

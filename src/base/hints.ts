@@ -43,6 +43,11 @@ export const hints: Readonly<Record<Reason, string>> = {
   CATALOG_INVALID:
     "Correct the catalog: docs/kernels.md has its format, docs/kernel-catalog.schema.json its schema.",
   CATALOG_UNAVAILABLE: "Check the catalog's address and the network, or name the kernel's own source.",
+  KERNEL_INVALID: "Give a bzImage, an ELF vmlinux, or for arm64 an Image, each uncompressed.",
+  KERNEL_MISMATCH:
+    "Take a kernel of the image's architecture, or the image for the kernel's with --platform.",
+  KERNEL_AMBIGUOUS: "Name its source itself, as deb:… or artifact:…, or leave one of the catalogs out.",
+  KERNEL_IN_USE: "Remove the images that use it first, or give --force: they keep their own files.",
   KERNEL_SOURCE_INVALID: "See docs/kernels.md for what a kernel's archive or artifact has to hold.",
   DIGEST_MISMATCH: trySource,
   SIZE_MISMATCH: trySource,
@@ -69,6 +74,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   E2FSPROGS_TOO_OLD: "Install e2fsprogs 1.43 or later.",
   E2FSPROGS_FAILED: report,
   XZ_MISSING: "Install it: apt install xz-utils.",
+  KMOD_MISSING: "Install it: apt install kmod.",
   FILESYSTEM_ERROR: "Check the path that is named, and the disk that it is on.",
   PERMISSION_DENIED: "Check the owner and mode of the path named, or choose another folder.",
   STATE_LOCKED: "Stop the other daemon, or give this one another --state-dir.",

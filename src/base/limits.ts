@@ -88,6 +88,13 @@ export interface Limits {
   readonly slowWindowMs: number;
   /** Longest Retry-After that is obeyed, in milliseconds; a longer one is an error that names it. */
   readonly retryAfterMs: number;
+  /**
+   * Bytes of a kernel, its initrd and its modules together. A distribution's with all its modules has half a GiB; what
+   * is no kernel at all, as a disk, ends here.
+   */
+  readonly kernelBytes: number;
+  /** Files and folders of a kernel's modules: they are hashed, and each becomes an inode. Debian's have 4,000. */
+  readonly kernelFiles: number;
   /** Bytes kept of a program's stdout and stderr. */
   readonly programOutputBytes: number;
   /** Milliseconds one e2fsprogs program may run. */
@@ -133,6 +140,8 @@ export const defaultLimits: Limits = {
   minBytesPerSecond: 1 * KiB,
   slowWindowMs: 60_000,
   retryAfterMs: 120_000,
+  kernelBytes: 8 * GiB,
+  kernelFiles: 100_000,
   programOutputBytes: 64 * MiB,
   programMs: 60 * 60_000,
 };
