@@ -18,7 +18,6 @@ const byReason: Readonly<Partial<Record<Reason, ExitCode>>> = {
   PLATFORM_INVALID: exitCodes.usage,
   SIZE_INVALID: exitCodes.usage,
   OPTION_INVALID: exitCodes.usage,
-  CONFIG_INVALID: exitCodes.usage,
   SOCKET_INVALID: exitCodes.usage,
   MANIFEST_UNKNOWN: exitCodes.notFound,
   BLOB_UNKNOWN: exitCodes.notFound,

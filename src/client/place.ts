@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { resolvePaths, type DaemonPaths } from "../service/paths.ts";
+import { locatePaths, type DaemonPaths } from "../service/paths.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The flags before a command that say which daemon, and where an embedded one would keep its things. */
@@ -11,5 +11,5 @@ export interface PlaceFlags {
 }
 
 export function daemonPlace(flags: PlaceFlags, { env, folder }: Terminal): DaemonPaths {
-  return resolvePaths(flags, { env, home: homedir(), folder });
+  return locatePaths(flags, { env, home: homedir(), folder });
 }

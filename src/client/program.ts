@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addCacheCommands } from "./commands/cache.ts";
+import { addCompletionCommands } from "./commands/completion.ts";
 import { addDaemonCommands } from "./commands/daemon.ts";
 import { addImageCommands } from "./commands/image.ts";
 import { addKernelCommands } from "./commands/kernel.ts";
@@ -37,5 +38,6 @@ export function buildProgram(terminal: Terminal, run: RunSession): Command {
   addKernelCommands(program, run, terminal.folder);
   addCacheCommands(program, run);
   addDaemonCommands(program, run);
+  addCompletionCommands(program, run, terminal);
   return program;
 }

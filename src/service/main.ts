@@ -1,10 +1,10 @@
 import { homedir } from "node:os";
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { asBangerError, type BangerError } from "../base/error.ts";
-import { packageVersion } from "../base/version.ts";
+import { bangerdCommand } from "./command-line.ts";
 import { loadConfig } from "./config.ts";
 import { lineLog, type Log } from "./log.ts";
-import { resolvePaths, type PathFlags } from "./paths.ts";
+import { locatePaths, type PathFlags } from "./paths.ts";
 
 /** Runs `bangerd`, without the program's name, until it is told to stop, and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -23,16 +23,7 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 function parseFlags(args: readonly string[]): PathFlags {
-  return new Command("bangerd")
-    .description("Turns OCI images into root file systems that a microVM boots, and serves them over gRPC.")
-    .version(packageVersion(), "-V, --version")
-    .option("--state-dir <folder>", "where images live (BANGER_STATE_DIR)")
-    .option("--cache-dir <folder>", "where downloads live (BANGER_CACHE_DIR)")
-    .option("--socket <path>", "where to serve (BANGER_SOCKET)")
-    .option("--config <file>", "the config to read (BANGER_CONFIG)")
-    .option("--system", "use the paths of a system install: /var/lib/banger, /run/banger")
-    .allowExcessArguments(false)
-    .exitOverride()
+  return bangerdCommand()
     .parse([...args], { from: "user" })
     .opts<PathFlags>();
 }
@@ -41,7 +32,7 @@ async function serve(flags: PathFlags, log: Log): Promise<void> {
   // Before anything is started, so that no signal can hit a daemon that would not hear it.
   const told = stopSignal(log);
   const surroundings = { env: process.env, home: homedir(), folder: process.cwd() };
-  const config = loadConfig(resolvePaths(flags, surroundings));
+  const config = loadConfig(locatePaths(flags, surroundings));
   // Not before the flags are known to be right: it brings gRPC and SQLite with it.
   const { startDaemon } = await import("./daemon.ts");
   await using daemon = await startDaemon(config, { log });

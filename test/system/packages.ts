@@ -22,6 +22,9 @@ const needed: ReadonlyMap<string, string> = new Map([
   ["dash", "dash"],
   ["qemu-system-x86", "qemu-system-x86_64"],
   ["kmod", "depmod"],
+  ["zsh", "zsh"],
+  ["groff-base", "groff"],
+  ["fish", "fish"],
 ]);
 
 const folders = [

@@ -79,7 +79,10 @@ async function demo(
     cacheDir: join(place.path, "cache"),
     socket: join(place.path, "d.sock"),
   };
-  const paths = resolvePaths(flags, { env: {}, home: homedir(), folder: terminal.folder });
+  // What the user's own config says is not the demo's.
+  const configPath = join(place.path, "config.toml");
+  const usual = resolvePaths(flags, { env: {}, home: homedir(), folder: terminal.folder });
+  const paths = { ...usual, configPath };
   await using _daemon = await startEmbedded(paths, terminal);
 
   const env = { ...terminal.env, BANGER_SOCKET: paths.socketPath };

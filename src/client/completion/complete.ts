@@ -1,0 +1,102 @@
+import type { CommandSpec, OptionSpec, ValueKind, ValueSpec } from "../command-spec.ts";
+
+export interface Candidate {
+  readonly word: string;
+  readonly description: string;
+}
+
+/** What may stand where the cursor is. */
+export interface Completion {
+  readonly candidates: readonly Candidate[];
+  /** What else fits, which this machine or the daemon knows. */
+  readonly also: Exclude<ValueKind, "text"> | undefined;
+  /** What has been typed of the word. */
+  readonly prefix: string;
+}
+
+/** Where a command line stands after some whole words. */
+interface Position {
+  readonly command: CommandSpec;
+  readonly lineage: readonly CommandSpec[];
+  /** Arguments that the command has been given. */
+  readonly given: number;
+  /** The option that waits for its value. */
+  readonly pending: OptionSpec | undefined;
+  /** After `--` nothing is an option. */
+  readonly onlyArguments: boolean;
+}
+
+/**
+ * @param words what has been typed after the program's name; the last is the one under the cursor, and may be empty
+ */
+export function complete(root: CommandSpec, words: readonly string[]): Completion {
+  const prefix = words.at(-1) ?? "";
+  const position = words.slice(0, -1).reduce(step, {
+    command: root,
+    lineage: [root],
+    given: 0,
+    pending: undefined,
+    onlyArguments: false,
+  });
+  const { command, pending, onlyArguments } = position;
+  if (pending?.value !== undefined) return ofValue(pending.value, prefix, "");
+  const assigned = /^(--[^=]+)=(.*)$/s.exec(prefix);
+  if (assigned !== null && !onlyArguments) {
+    const option = findOption(position, assigned[1] ?? "");
+    const typed = assigned[2] ?? "";
+    return option?.value === undefined
+      ? { candidates: [], also: undefined, prefix }
+      : ofValue(option.value, typed, `${assigned[1]}=`);
+  }
+  if (prefix.startsWith("-") && !onlyArguments) return ofOptions(position, prefix);
+  if (command.commands.length > 0 && position.given === 0) {
+    const candidates = command.commands.map(({ name, description }) => ({ word: name, description }));
+    return { candidates: matching(candidates, prefix), also: undefined, prefix };
+  }
+  const argument = command.arguments[position.given] ?? lastVariadic(command);
+  return argument === undefined ? { candidates: [], also: undefined, prefix } : ofValue(argument, prefix, "");
+}
+
+function step(position: Position, word: string): Position {
+  const { command, pending, onlyArguments } = position;
+  if (pending !== undefined) return { ...position, pending: undefined };
+  if (!onlyArguments && word === "--") return { ...position, onlyArguments: true };
+  if (!onlyArguments && word.startsWith("-")) {
+    const option = findOption(position, word);
+    return option?.value === undefined ? position : { ...position, pending: option };
+  }
+  const sub = command.commands.find(({ name }) => name === word);
+  if (sub === undefined) return { ...position, given: position.given + 1 };
+  return { ...position, command: sub, lineage: [...position.lineage, sub], given: 0 };
+}
+
+/** Options of the commands above count as well: `banger image ls --socket P` is understood. */
+function findOption({ lineage }: Position, word: string): OptionSpec | undefined {
+  return lineage.flatMap(({ options }) => options).findLast(({ words }) => words.includes(word));
+}
+
+function lastVariadic({ arguments: all }: CommandSpec): ValueSpec | undefined {
+  const last = all.at(-1);
+  return last?.variadic === true ? last : undefined;
+}
+
+function ofOptions({ command, lineage }: Position, prefix: string): Completion {
+  // The program's own come last: they are the same everywhere.
+  const options = [command, ...lineage.filter((one) => one !== command)].flatMap((one) => one.options);
+  const long = options.map(({ words, description }) => ({ word: words.at(-1) ?? "", description }));
+  const unique = long.filter(({ word }, at) => long.findIndex((other) => other.word === word) === at);
+  return { candidates: matching(unique, prefix), also: undefined, prefix };
+}
+
+function ofValue({ kind, choices }: ValueSpec, typed: string, before: string): Completion {
+  const fitting = choices.filter((choice) => choice.startsWith(typed));
+  return {
+    candidates: fitting.map((choice) => ({ word: before + choice, description: "" })),
+    also: kind === "text" ? undefined : kind,
+    prefix: typed,
+  };
+}
+
+function matching(candidates: readonly Candidate[], prefix: string): readonly Candidate[] {
+  return candidates.filter(({ word }) => word.startsWith(prefix));
+}
