@@ -26,6 +26,7 @@ export class BlobWriter {
     const { size } = await file.stat();
     if (size > descriptor.size) await writer.reset();
     else await writer.#hashKept(size, signal);
+    writer.markSeam();
     return writer;
   }
 
@@ -43,7 +44,7 @@ export class BlobWriter {
     return this.#pieced;
   }
 
-  /** Says that what comes next is from another answer than what is there. */
+  /** Says that what is there is from another answer than what comes next, or from an earlier life. */
   markSeam(): void {
     if (this.#length > 0) this.#pieced = true;
   }

@@ -28,62 +28,72 @@ export interface Download {
   readonly clock: Clock;
 }
 
+/** How a download went so far. */
+interface Course {
+  /** The last answer that was read from. */
+  last?: BlobStream;
+  /** Failures in a row. */
+  failures: number;
+}
+
 /**
  * Fills the writer with the blob, resuming as often as that makes headway, and verifies it. Bytes pieced together
- * from several answers that don't verify are fetched once more in one piece.
+ * from several answers that don't verify are fetched once more in one piece; those of one answer condemn the place
+ * that they came from, and are asked of the next one where there is any.
  *
  * @returns Host or folder that it came from last
  * @throws BangerError DIGEST_MISMATCH, SIZE_MISMATCH, what `open` throws, or the last interruption
  */
 export async function download(job: Download): Promise<string> {
-  try {
-    return await fillAndVerify(job);
-  } catch (error) {
-    const mayBeSeam = job.writer.isPieced && hasReason(error, "DIGEST_MISMATCH", "SIZE_MISMATCH");
-    if (!mayBeSeam) throw error;
-    await job.writer.reset();
-    return await fillAndVerify(job);
+  const course: Course = { failures: 0 };
+  for (let pieced = 0; ;) {
+    try {
+      return await fillAndVerify(job, course);
+    } catch (error) {
+      if (!hasReason(error, "DIGEST_MISMATCH", "SIZE_MISMATCH")) throw error;
+      // A seam is at fault at most once.
+      const mayBeSeam = job.writer.isPieced && ++pieced === 1;
+      if (!mayBeSeam && course.last?.blame?.("wrong bytes") !== true) throw error;
+      await job.writer.reset();
+      tell(job, { attempt: 2, delayMs: 0, why: error.message });
+    }
   }
 }
 
-async function fillAndVerify(job: Download): Promise<string> {
+async function fillAndVerify(job: Download, course: Course): Promise<string> {
   const { writer, limits, signal } = job;
   const headway = (limits.minBytesPerSecond * limits.slowWindowMs) / 1000;
-  let from = "cache";
-  for (let failures = 0; !writer.isFull;) {
+  course.failures = 0;
+  while (!writer.isFull) {
     const before = writer.length;
-    const outcome = await attempt(job);
-    if (typeof outcome === "string") {
-      from = outcome;
-      continue;
-    }
-    if (outcome === undefined) continue;
+    const failure = await attempt(job, course);
+    if (failure === undefined) continue;
     // A drip that is cut by its slowness gains less than this, and must not go on for ever.
-    failures = writer.length - before >= headway ? 1 : failures + 1;
-    if (failures >= limits.attempts) throw outcome;
-    await pause(job, outcome, failures);
+    course.failures = writer.length - before >= headway ? 1 : course.failures + 1;
+    if (course.failures >= limits.attempts) throw failure;
+    await pause(job, failure, course.failures);
     signal.throwIfAborted();
   }
   writer.verify();
-  return from;
+  return course.last?.from ?? "cache";
 }
 
 /**
  * One answer's worth of bytes.
  *
- * @returns Where they came from, the failure that another attempt may mend, or undefined where the attempt doesn't
+ * @returns The failure that another attempt may mend; undefined where there is none, or where the attempt doesn't
  *   count because the caller who made it has left
  */
-async function attempt(job: Download): Promise<string | BangerError | undefined> {
+async function attempt(job: Download, course: Course): Promise<BangerError | undefined> {
   const { writer, crew, signal, descriptor } = job;
   const waiter = crew.first();
   if (waiter === undefined) throw asBangerError(signal.reason, op);
-  let opened = false;
+  let stream: BlobStream | undefined;
   try {
-    const stream = await waiter.open(writer.length, signal);
-    opened = true;
-    await pour(stream, job);
-    if (writer.isFull) return stream.from;
+    stream = await waiter.open(writer.length, signal);
+    await pour(stream, job, course);
+    if (writer.isFull) return undefined;
+    stream.blame?.("broke off");
     return new BangerError(
       "SIZE_MISMATCH",
       `blob ${descriptor.digest} ended at ${stream.from} after ${writer.length} of ${descriptor.size} bytes`,
@@ -93,12 +103,16 @@ async function attempt(job: Download): Promise<string | BangerError | undefined>
     if (signal.aborted) throw asBangerError(signal.reason, op);
     // The source went with its owner; the next in line has one of its own.
     if (!crew.has(waiter)) return undefined;
-    if (opened && hasReason(error, "REGISTRY_UNAVAILABLE")) return error;
-    throw error;
+    if (!hasReason(error, "REGISTRY_UNAVAILABLE")) throw error;
+    // A registry that has sent some of it and is away now is being restarted, more likely than not.
+    if (stream === undefined && course.last === undefined) throw error;
+    stream?.blame?.("broke off");
+    return error;
   }
 }
 
-async function pour(stream: BlobStream, { writer, crew, signal, descriptor }: Download): Promise<void> {
+async function pour(stream: BlobStream, job: Download, course: Course): Promise<void> {
+  const { writer, crew, signal, descriptor } = job;
   if (stream.offset === 0) await writer.reset();
   if (stream.offset !== writer.length) {
     // Neither what was asked for nor the start: nothing to build on.
@@ -113,6 +127,7 @@ async function pour(stream: BlobStream, { writer, crew, signal, descriptor }: Do
   try {
     for await (const piece of stream.body) {
       if (signal.aborted) throw asBangerError(signal.reason, op);
+      course.last = stream;
       await writer.write(piece);
       for (const waiter of crew.all()) waiter.onProgress(writer.length);
     }
@@ -122,14 +137,13 @@ async function pour(stream: BlobStream, { writer, crew, signal, descriptor }: Do
   }
 }
 
-async function pause(
-  { crew, descriptor, clock, signal }: Download,
-  why: BangerError,
-  failures: number,
-): Promise<void> {
-  const delayMs = backoffMs(failures, clock);
+async function pause(job: Download, why: BangerError, failures: number): Promise<void> {
+  const delayMs = backoffMs(failures, job.clock);
+  tell(job, { attempt: failures + 1, delayMs, why: why.message });
+  await job.clock.sleep(delayMs, job.signal);
+}
+
+function tell({ crew, descriptor }: Download, notice: Omit<RetryNotice, "subject">): void {
   const subject = `layer ${shortDigest(descriptor.digest)}`;
-  for (const waiter of crew.all())
-    waiter.onRetry({ subject, attempt: failures + 1, delayMs, why: why.message });
-  await clock.sleep(delayMs, signal);
+  for (const waiter of crew.all()) waiter.onRetry({ subject, ...notice });
 }

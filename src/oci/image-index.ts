@@ -3,7 +3,7 @@ import type { JsonNode } from "../base/json.ts";
 import type { Limits } from "../base/limits.ts";
 import { parsePlatformOf } from "./config.ts";
 import { parseDescriptor, type Descriptor } from "./descriptor.ts";
-import { documentKind, type DocumentKind } from "./media-types.ts";
+import { documentKind, isSchema1, type DocumentKind } from "./media-types.ts";
 import { isUnknownPlatform, normalizePlatform, platformDistance, type Platform } from "./platform.ts";
 
 /** An entry that may lead to an image. */
@@ -18,7 +18,7 @@ export interface IndexEntry {
 
 /**
  * Parses the entries of what `openDocument` found to be an index (OCI image-spec image-index.md, Docker's manifest
- * list). Attestations, artifacts and types that we don't know are left out, as the spec asks.
+ * list). Attestations and types that we don't know are left out, as the spec asks, and artifacts unless `kinds` is "all".
  *
  * @throws BangerError MANIFEST_INVALID, LIMIT_INDEX_ENTRIES
  */
@@ -26,6 +26,7 @@ export function parseIndex(
   document: JsonNode,
   subject: string,
   limits: Pick<Limits, "indexEntries">,
+  kinds: "images" | "all" = "images",
 ): readonly IndexEntry[] {
   const nodes = document.at("manifests").list();
   if (nodes.length > limits.indexEntries) {
@@ -38,13 +39,16 @@ export function parseIndex(
       },
     );
   }
-  return nodes.flatMap((node) => parseEntry(node));
+  return nodes.flatMap((node) => parseEntry(node, kinds));
 }
 
-function parseEntry(node: JsonNode): readonly IndexEntry[] {
-  const kind = documentKind(node.at("mediaType").text());
+function parseEntry(node: JsonNode, kinds: "images" | "all"): readonly IndexEntry[] {
+  const mediaType = node.at("mediaType").text();
+  // Not understood, but known: chosen where there is nothing better, it is refused as what it is.
+  const kind = isSchema1(mediaType) ? "manifest" : documentKind(mediaType);
   const descriptor = parseDescriptor(node);
-  if (kind === undefined || descriptor.artifactType !== undefined) return [];
+  if (kind === undefined) return [];
+  if (kinds === "images" && descriptor.artifactType !== undefined) return [];
   const annotations = node.at("annotations").textMap();
   if (annotations["vnd.docker.reference.type"] === "attestation-manifest") return [];
   const platformNode = node.at("platform");
@@ -55,13 +59,14 @@ function parseEntry(node: JsonNode): readonly IndexEntry[] {
 
 /**
  * The entries worth trying for a platform, best first: manifests that say they are for it, nearest variant and
- * then the index's order first; after them nested indexes; after them what does not say.
+ * then the index's order first; after them nested indexes; after them what does not say. Schema 1 is last.
  */
 export function rankEntries(entries: readonly IndexEntry[], wanted: Platform): readonly IndexEntry[] {
   const ranked = entries.flatMap((entry) => {
-    if (entry.platform === undefined) return [{ entry, rank: entry.kind === "index" ? 1e6 : 2e6 }];
+    const last = isSchema1(entry.descriptor.mediaType) ? 3e6 : 0;
+    if (entry.platform === undefined) return [{ entry, rank: last + (entry.kind === "index" ? 1e6 : 2e6) }];
     const distance = platformDistance(wanted, entry.platform);
-    return distance === undefined ? [] : [{ entry, rank: distance }];
+    return distance === undefined ? [] : [{ entry, rank: last + distance }];
   });
   return ranked.sort((a, b) => a.rank - b.rank).map(({ entry }) => entry);
 }

@@ -36,6 +36,9 @@ export interface ResolvedImage {
   readonly config: ImageConfig;
 }
 
+/** What can be wrong with a blob's bytes, as only who reads them finds out. */
+export type BlobFault = "broke off" | "wrong bytes";
+
 /** Bytes of a blob from some offset on. Whoever opened it reads it to its end or aborts the signal. */
 export interface BlobStream {
   /** Where in the blob the first byte of `body` lies: 0 where the source can't start in the middle. */
@@ -43,6 +46,11 @@ export interface BlobStream {
   readonly body: AsyncIterable<Uint8Array>;
   /** Host or folder, for people. */
   readonly from: string;
+  /**
+   * Tells the source what was wrong with these bytes, so that it asks another place next time. Returns whether there
+   * is a place left that has not sent wrong bytes; none where the source has no such choice.
+   */
+  readonly blame?: (fault: BlobFault) => boolean;
 }
 
 /**

@@ -52,6 +52,10 @@ function parseLayout(kind: LayoutReference["kind"], text: string, rest: string):
   const at = rest.lastIndexOf("@");
   const digest = rest.slice(at + 1);
   if (at > 0 && isDigest(digest)) return { kind, path: rest.slice(0, at), tag: undefined, digest };
+  // Otherwise it would be taken for a folder whose name ends in `@sha256`, with a tag.
+  if (at > 0 && /^sha\d+:[^/]*$/i.test(digest)) {
+    throw invalid(text, "has a malformed digest; give sha256: and 64 hex digits in lower case");
+  }
   return { kind, ...splitTag(text, rest, rest.indexOf(":", rest.lastIndexOf("/") + 1)), digest: undefined };
 }
 

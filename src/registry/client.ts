@@ -3,11 +3,12 @@ import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Clock } from "../base/retry.ts";
 import { chooseImage, tooLarge, type FetchedDocument, type RootDocument } from "../oci/choose.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
+import { verifyBytes, type Descriptor } from "../oci/descriptor.ts";
 import type { BlobStream, ImageSource, ResolvedImage, SourceOptions } from "../oci/image-source.ts";
 import { acceptedDocuments, bareMediaType, isNonDistributable } from "../oci/media-types.ts";
 import type { Platform } from "../oci/platform.ts";
 import { formatReference, repositoryOf, type Reference } from "../oci/reference.ts";
+import { BlobHosts } from "./blob-hosts.ts";
 import { blobStream, embeddedBlob } from "./blob-stream.ts";
 import { statusError, type Asked } from "./error-body.ts";
 import type { RegistryHost } from "./host.ts";
@@ -26,8 +27,7 @@ export class RegistrySource implements ImageSource {
   readonly #reference: Reference;
   readonly #options: RegistryOptions;
   #hosts: Promise<readonly RegistryHost[]> | undefined;
-  /** Hosts whose bodies broke off, by blob: asked again only after the others. */
-  readonly #broke = new Map<Digest, Set<RegistryHost>>();
+  readonly #blobHosts = new BlobHosts();
 
   constructor(reference: Reference, options: RegistryOptions) {
     this.#reference = reference;
@@ -49,28 +49,11 @@ export class RegistrySource implements ImageSource {
     const { digest, data } = descriptor;
     if (data !== undefined) return embeddedBlob(data, offset);
     const subject = `layer ${shortDigest(digest)}`;
-    const broke = this.#broke.get(digest) ?? new Set();
     const hosts = await this.#openHosts();
-    const order = [...hosts.filter((host) => !broke.has(host)), ...hosts.filter((host) => broke.has(host))];
-    return await askInTurn(order, "pull", subject, options, async (host) => {
+    return await askInTurn(this.#blobHosts.order(hosts, digest), "pull", subject, options, async (host) => {
       const stream = await this.#openBlobAt(host, descriptor, offset, options);
-      return hosts.length === 1 ? stream : { ...stream, body: this.#watched(stream.body, host, digest) };
+      return { ...stream, blame: (fault) => this.#blobHosts.blame(hosts, host, digest, fault) };
     });
-  }
-
-  /** Where a body breaks off, the rest is asked of another host first. */
-  async *#watched(
-    body: AsyncIterable<Uint8Array>,
-    host: RegistryHost,
-    digest: Digest,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      yield* body;
-    } catch (error) {
-      const broke = this.#broke.get(digest) ?? new Set();
-      this.#broke.set(digest, broke.add(host));
-      throw error;
-    }
   }
 
   async #openBlobAt(
@@ -114,13 +97,16 @@ export class RegistrySource implements ImageSource {
     });
   }
 
-  /** A manifest that an index names; the caller verifies it. */
-  async #fetchManifest({ digest, size }: Descriptor, options: SourceOptions): Promise<FetchedDocument> {
+  /** A manifest that an index names. Verified while its host is known, so that wrong bytes lead to the next one. */
+  async #fetchManifest(descriptor: Descriptor, options: SourceOptions): Promise<FetchedDocument> {
+    const { digest, size } = descriptor;
     const subject = `manifest ${digest} of ${repositoryOf(this.#reference)}`;
     const asked = { subject, op: "fetch manifest" };
     return await this.#getManifest(digest, asked, options, async (response) => {
       if (response.status === 404) throw manifestUnknown(await this.#statusError(response, asked), subject);
-      return await this.#readDocument(response, asked, size);
+      const document = await this.#readDocument(response, asked, size);
+      verifyBytes(document.bytes, descriptor, "manifest");
+      return document;
     });
   }
 
@@ -128,7 +114,9 @@ export class RegistrySource implements ImageSource {
     const asked = { subject: `config ${shortDigest(descriptor.digest)}`, op: "fetch config" };
     return await this.#ask(`blobs/${descriptor.digest}`, {}, asked, options, async (response) => {
       if (response.status !== 200) throw await this.#blobError(response, descriptor, asked);
-      return (await this.#readDocument(response, asked, descriptor.size)).bytes;
+      const { bytes } = await this.#readDocument(response, asked, descriptor.size);
+      verifyBytes(bytes, descriptor, "config");
+      return bytes;
     });
   }
 

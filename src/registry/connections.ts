@@ -21,7 +21,8 @@ export interface ConnectionOptions {
   /** PEM certificates trusted in place of the system's. */
   readonly ca: string | undefined;
   readonly proxies: ProxyRules | undefined;
-  readonly timeoutMs: number;
+  /** Milliseconds until a connection is up. */
+  readonly dialTimeoutMs: number;
 }
 
 /** Connections to a registry's host, and to where it sends us. Owns them; disposing ends them all. */
@@ -56,7 +57,7 @@ export class Connections implements AsyncDisposable {
   #make(own: boolean, secure: boolean, proxy: URL | undefined): Dispatcher {
     // Our own timers bound these, to the millisecond and with errors of ours.
     const timeouts = { headersTimeout: 0, bodyTimeout: 0 };
-    const timeout = this.#options.timeoutMs;
+    const timeout = this.#options.dialTimeoutMs;
     const tls = secure ? this.#tls(own) : {};
     if (proxy === undefined) return new Agent({ ...timeouts, connect: { timeout, ...tls } });
     const proxyTls = secure ? { secureContext: systemTrust() } : {};

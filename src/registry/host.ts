@@ -7,7 +7,7 @@ import type { Place } from "./place.ts";
 import type { HttpResponse } from "./response.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
-export interface HostOptions extends Omit<TransportOptions, "host" | "tls"> {
+export interface HostOptions extends Omit<TransportOptions, "host" | "tls" | "dialTimeoutMs"> {
   readonly place: Place;
   /** The repository's path. */
   readonly repository: string;
@@ -23,13 +23,21 @@ export class RegistryHost implements AsyncDisposable {
   readonly #options: HostOptions;
   readonly #transport: Transport;
   readonly #authorizer: Authorizer;
+  readonly #dialTimeoutMs: number;
   #api: URL | undefined;
 
   constructor(options: HostOptions) {
     const { place } = options;
     this.place = place;
     this.#options = options;
-    this.#transport = new Transport({ ...options, host: place.endpoint.host, tls: place.tls });
+    const { endpoint, tls } = place;
+    this.#dialTimeoutMs = place.dialTimeoutMs ?? options.limits.dialMs;
+    this.#transport = new Transport({
+      ...options,
+      host: endpoint.host,
+      tls,
+      dialTimeoutMs: this.#dialTimeoutMs,
+    });
     this.#authorizer = new Authorizer({ ...options, transport: this.#transport });
   }
 
@@ -70,7 +78,7 @@ export class RegistryHost implements AsyncDisposable {
 
   async #apiUrl(signal: AbortSignal): Promise<URL> {
     const { api, endpoint } = this.place;
-    this.#api ??= api ?? new URL("v2/", await baseUrlOf(endpoint, this.#options.limits.responseMs, signal));
+    this.#api ??= api ?? new URL("v2/", await baseUrlOf(endpoint, this.#dialTimeoutMs, signal));
     return this.#api;
   }
 

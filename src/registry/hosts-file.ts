@@ -1,6 +1,7 @@
 import { parse } from "smol-toml";
 import { BangerError } from "../base/error.ts";
 import { JsonNode } from "../base/json.ts";
+import { parseGoDuration } from "./go-duration.ts";
 
 const op = "read hosts.toml";
 
@@ -15,6 +16,8 @@ export interface HostSettings {
   readonly skipVerify: boolean;
   readonly overridePath: boolean;
   readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds until a connection is up. */
+  readonly dialTimeoutMs: number | undefined;
 }
 
 /** In the order in which they are asked; the last is the registry itself. */
@@ -71,6 +74,7 @@ function parseSettings(node: JsonNode, server: string | undefined): HostSettings
     skipVerify: node.at("skip_verify").optionalFlag() ?? false,
     overridePath: node.at("override_path").optionalFlag() ?? false,
     headers: parseHeaders(node.at("header")),
+    dialTimeoutMs: parseTimeout(node.at("dial_timeout")),
   };
 }
 
@@ -84,6 +88,12 @@ export function serverUrl(server: string): URL | undefined {
 
 function oneOrMore(node: JsonNode): readonly string[] {
   return node.isList() ? node.texts() : [node.optionalText()].filter((text) => text !== undefined);
+}
+
+function parseTimeout(node: JsonNode): number | undefined {
+  const text = node.optionalText();
+  if (text === undefined) return undefined;
+  return parseGoDuration(text) ?? node.fail('is no duration such as "5s" or "1m30s"');
 }
 
 /** One file with both, several of them, or pairs of certificate and key. */

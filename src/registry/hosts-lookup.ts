@@ -68,7 +68,7 @@ async function placeOf(
   upstream: Place,
   limits: PlaceOptions["limits"],
 ): Promise<Place> {
-  const { server, overridePath, mayPull, mayResolve, headers, skipVerify } = settings;
+  const { server, overridePath, mayPull, mayResolve, headers, skipVerify, dialTimeoutMs } = settings;
   const url = server === undefined ? undefined : serverUrl(server);
   const endpoint = url === undefined ? upstream.endpoint : endpointOf(url.host);
   const fixed = url !== undefined && (/^http/i.test(server ?? "") || url.pathname !== "/" || overridePath);
@@ -85,6 +85,7 @@ async function placeOf(
     mayResolve,
     headers,
     tls: { extraCa, client, skipVerify, from: path },
+    dialTimeoutMs,
   };
 }
 

@@ -15,6 +15,8 @@ export interface Place {
   /** Sent to this host alone. */
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsSettings | undefined;
+  /** Milliseconds until a connection is up, where a hosts.toml says so. */
+  readonly dialTimeoutMs: number | undefined;
 }
 
 /** The registry itself, where nothing is configured for it. */
@@ -27,5 +29,6 @@ export function upstreamPlace(domain: string, plainHttpHosts?: readonly string[]
     mayPull: true,
     headers: {},
     tls: undefined,
+    dialTimeoutMs: undefined,
   };
 }

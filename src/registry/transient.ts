@@ -11,10 +11,7 @@ export function isTransientStatus(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status <= 504 && status !== 501);
 }
 
-/**
- * System and undici codes that a network has in passing. A refused connection and an unknown name are not among
- * them: they are how a wrong host or port looks, and waiting for those is no help.
- */
+/** System and undici codes that a network has in passing. */
 const transientCodes: ReadonlySet<string> = new Set([
   "ECONNRESET",
   "ECONNABORTED",
@@ -30,22 +27,39 @@ const transientCodes: ReadonlySet<string> = new Set([
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
 ]);
 
+/**
+ * How a wrong host or port looks, for which waiting is no help; but also, where the host has answered before, one that
+ * is being restarted.
+ */
+const absentCodes: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND"]);
+
 /** OpenSSL's and Node's codes of a handshake that failed, as UNABLE_TO_VERIFY_LEAF_SIGNATURE. */
 const certificateCode = /CERT|SIGN|VERIFY|SSL|TLS|HOSTNAME_MISMATCH/;
 
+/** Who could not be reached. */
+export interface Unreached {
+  readonly host: string;
+  /** Whether it has answered an earlier request. */
+  readonly answeredBefore: boolean;
+  /** The proxy on the way to it. */
+  readonly proxy: string | undefined;
+}
+
 /** Makes what undici threw before a response was there an error of ours. */
-export function connectionError(error: unknown, host: string, op: string, proxy?: string): BangerError {
+export function connectionError(error: unknown, op: string, unreached: Unreached): BangerError {
   if (error instanceof BangerError) return error;
+  const { host, answeredBefore, proxy } = unreached;
   const code = errnoOf(error) ?? "";
+  const passing = transientCodes.has(code) || (answeredBefore && absentCodes.has(code));
   const details = { op, cause: error };
   if (proxy !== undefined && !certificateCode.test(code)) {
     const why = code === "" || code.startsWith("UND_ERR_") ? messageOf(error) : code;
     const message = `${host} can't be reached through the proxy ${proxy} (${why})`;
     const hint = "Check HTTP_PROXY and HTTPS_PROXY of the daemon, or name the host in NO_PROXY.";
-    const Kind = transientCodes.has(code) ? TransientError : BangerError;
+    const Kind = passing ? TransientError : BangerError;
     return new Kind("REGISTRY_UNAVAILABLE", message, { ...details, hint });
   }
-  if (transientCodes.has(code)) {
+  if (passing) {
     return new TransientError("REGISTRY_UNAVAILABLE", `the connection to ${host} failed (${code})`, details);
   }
   if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {

@@ -9,7 +9,7 @@ import { isRedirect, redirectTarget } from "./redirect.ts";
 import { HttpResponse } from "./response.ts";
 import { TransientError, connectionError, isTransientStatus } from "./transient.ts";
 
-export interface TransportOptions extends Omit<ConnectionOptions, "timeoutMs"> {
+export interface TransportOptions extends ConnectionOptions {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly userAgent: string;
@@ -32,10 +32,12 @@ export interface HttpRequest extends Asked {
 export class Transport implements AsyncDisposable {
   readonly #options: TransportOptions;
   readonly #connections: Connections;
+  /** Hosts that have answered. */
+  readonly #answered = new Set<string>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    this.#connections = new Connections({ ...options, timeoutMs: options.limits.responseMs });
+    this.#connections = new Connections(options);
   }
 
   /**
@@ -125,10 +127,12 @@ export class Transport implements AsyncDisposable {
           ...(mine && authorization !== undefined ? { authorization } : {}),
         },
       });
+      this.#answered.add(url.host);
       return new HttpResponse(statusCode, url, headers, body, limits);
     } catch (error) {
-      const proxy = this.#connections.proxyFor(url);
-      throw connectionError(error, url.host, request.op, proxy?.host);
+      const answeredBefore = this.#answered.has(url.host);
+      const proxy = this.#connections.proxyFor(url)?.host;
+      throw connectionError(error, request.op, { host: url.host, answeredBefore, proxy });
     } finally {
       clearTimeout(timer);
     }

@@ -85,7 +85,7 @@ test("the daemon's own auth file and hosts.toml are used, and a malformed one is
   assert.equal(registry.asked(/manifests/)[0]?.query.get("ns"), "r.invalid");
   writeFileSync(config, "{hunter2");
   const malformed = await runCli(daemon, "image", "pull", `${registry.host}/team/app:1.0`, "--no-agents");
-  assert.equal(malformed.status, 2, malformed.stderr);
+  assert.equal(malformed.status, 1, malformed.stderr);
   assert.match(malformed.stderr, /\.docker\/config\.json is not JSON/);
   assertKeptSecret(daemon);
 });

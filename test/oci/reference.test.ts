@@ -172,6 +172,7 @@ test("sources are told from names in a registry", () => {
     ["oci:/a:b/", layout("/a:b/")],
     [`oci:/a@${sha256}`, layout("/a", undefined, sha256)],
     ["oci:/a@b", layout("/a@b")],
+    ["oci:/me@work:v1", layout("/me@work", "v1")],
     ["oci-archive:/x.tar:v1", { kind: "oci-archive", path: "/x.tar", tag: "v1", digest: undefined }],
     [`oci-archive:x.tar@${sha256}`, { kind: "oci-archive", path: "x.tar", tag: undefined, digest: sha256 }],
     ["docker-archive:/x.tar:ghcr.io/a/b:1", { kind: "docker-archive", path: "/x.tar", tag: "ghcr.io/a/b:1" }],
@@ -183,6 +184,19 @@ test("sources are told from names in a registry", () => {
     assert.equal(formatSourceReference(source), text);
   }
   assert.equal(parseSourceReference("ocicat:1").kind, "registry");
+  const cut = sha256.slice(0, -1);
+  for (const text of [
+    `oci:/a@${cut}`,
+    `oci:/a:b@${cut}`,
+    `oci-archive:/a@${sha256.toUpperCase()}`,
+    "oci:a@sha256:",
+  ]) {
+    assert.throws(
+      () => parseSourceReference(text),
+      (error: unknown) => hasReason(error, "REFERENCE_INVALID") && /malformed digest/.test(error.message),
+      text,
+    );
+  }
   for (const text of ["oci:", "oci::v1", "oci:/a:", "oci:/a:-x", "oci:/a\0b", "oci-archive:"]) {
     assert.throws(
       () => parseSourceReference(text),

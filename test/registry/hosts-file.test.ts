@@ -23,6 +23,7 @@ server = "https://registry-1.docker.io"    # Exclude this to not use upstream
     x-custom-2 = ["value1", "value2"]
     Authorization = "Bearer hunter2"
 [host."http://10.0.0.1:5000/path"]
+  dial_timeout = "1m30s"
   client = [["/c.cert", "/c.key"], ["/d.pem", ""]]
   skip_verify = true
   override_path = true
@@ -48,6 +49,7 @@ test("H11 containerd's own example is read as it is, in its order", () => {
     { cert: "/d.pem", key: "/d.pem" },
   ]);
   assert.ok(third.skipVerify && third.overridePath);
+  assert.deepEqual([third.dialTimeoutMs, last?.dialTimeoutMs], [90_000, undefined]);
   assert.ok(last?.mayResolve === true && last.mayPull && !last.skipVerify);
 });
 
@@ -60,6 +62,8 @@ test("a hosts.toml that can't be right is refused by name, and its headers are n
     '[host."https://r.test"]\ncapabilities = ["fly"]',
     '[host."https://r.test"]\nskip_verify = "yes"',
     '[host."https://r.test"]\nskipverify = true',
+    '[host."https://r.test"]\ndial_timeout = 5',
+    '[host."https://r.test"]\ndial_timeout = "5 seconds"',
     '[host."https://r.test"]\nclient = [["a", "b", "c"]]',
     '[host."https://r.test".header]\n"bad name" = "hunter2"',
     '[host."https://r.test".header]\nx = "hunter2\\nX-Evil: 1"',
@@ -152,6 +156,16 @@ override_path = true
     );
     assert.deepEqual(found[0]?.tls?.extraCa, ["PEM"]);
     assert.equal(found[4]?.endpoint.mayBePlain, true);
+  });
+  const slow = {
+    "c/r.test/hosts.toml": 'dial_timeout = "5s"\n[host."https://m.test"]\ndial_timeout = "250ms"',
+  };
+  await withCerts(slow, async (places) => {
+    const found = await places("r.test", "c");
+    assert.deepEqual(
+      found.map(({ dialTimeoutMs }) => dialTimeoutMs),
+      [250, 5000],
+    );
   });
   const missing = { "c/r.test/hosts.toml": 'ca = "gone.pem"' };
   await withCerts(missing, async (places) => {

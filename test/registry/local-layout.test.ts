@@ -5,7 +5,14 @@ import { join } from "node:path";
 import test from "node:test";
 import { hasReason, type Reason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
-import { buildImage, buildIndex, noise, writeLayout, type FakeImage } from "../fakes/registry/images.ts";
+import {
+  buildImage,
+  buildIndex,
+  noise,
+  stored,
+  writeLayout,
+  type FakeImage,
+} from "../fakes/registry/images.ts";
 import { pullAll } from "./pull-all.ts";
 
 const one = buildImage({ layers: [noise(600_000), noise(20, 2)] });
@@ -92,5 +99,29 @@ test("a damaged layout is found out", async () => {
     await fails(`oci:${folder}:v1`, "DIGEST_MISMATCH");
     await writeFile(join(folder, "index.json"), "{}{}");
     await fails(`oci:${folder}:v1`, "MANIFEST_INVALID");
+  });
+});
+
+test("R29 schema 1 in a layout, or in an index, is refused as such, and passed over where there is better", async () => {
+  const old: FakeImage = {
+    ...one,
+    root: stored("application/vnd.docker.distribution.manifest.v1+prettyjws", {
+      schemaVersion: 1,
+      name: "a",
+    }),
+  };
+  const shown = { ...old, documents: [old.root] };
+  await withLayout({ v1: shown, v2: two }, async (folder) => {
+    await fails(`oci:${folder}:v1`, "MANIFEST_UNSUPPORTED", /schema 1/);
+    await fails(`oci:${folder}@${old.root.digest}`, "MANIFEST_UNSUPPORTED", /schema 1/);
+  });
+  await withLayout({ v1: shown }, async (folder) => {
+    await fails(`oci:${folder}`, "MANIFEST_UNSUPPORTED", /schema 1/);
+  });
+  const platform = { os: "linux", architecture: "amd64" };
+  const both = buildIndex([{ image: shown, platform }, { image: two }]);
+  await withLayout({ v1: both, v2: buildIndex([{ image: shown, platform }]) }, async (folder) => {
+    assert.equal((await pullAll(`oci:${folder}:v1`)).image.manifestDigest, two.root.digest);
+    await fails(`oci:${folder}:v2`, "MANIFEST_UNSUPPORTED", /schema 1/);
   });
 });

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import type { RetryNotice } from "../../src/oci/image-source.ts";
 import type { Credentials } from "../../src/registry/credentials.ts";
-import { buildImage, noise } from "../fakes/registry/images.ts";
+import { buildImage, buildIndex, noise } from "../fakes/registry/images.ts";
 import { FakeRegistry } from "../fakes/registry/registry.ts";
 import { pullAll, type PullOptions, type Pulled } from "./pull-all.ts";
 
@@ -128,6 +130,65 @@ test("H11 a mirror that lacks one blob is passed over for that one", async () =>
   });
 });
 
+const wrongLayer = Buffer.from(image.blobs[1]?.bytes ?? "").fill(7, 250_000, 250_010);
+
+for (const [name, fault] of Object.entries({
+  "wrong bytes of the right length": { body: wrongLayer },
+  "too many bytes": { chunked: true, endless: Buffer.alloc(1000) },
+  "too few bytes": { chunked: true, body: wrongLayer.subarray(0, 100_000) },
+})) {
+  test(`H11 after ${name} the blob is asked of the next one, and the first is not asked for it again`, async () => {
+    await withMirrors(both, async ({ one, two, upstream, pull }) => {
+      one.fault({ path: new RegExp(image.blobs[1]?.digest ?? "") }, fault);
+      const notices: RetryNotice[] = [];
+      assert.deepEqual((await pull({ notices })).layers, layers);
+      assert.equal(one.asked(new RegExp(image.blobs[1]?.digest ?? "")).length, 1);
+      assert.equal(one.asked(new RegExp(image.blobs[2]?.digest ?? "")).length, 1, "others still are");
+      assert.ok(two.asked(/blobs/).length >= 1);
+      assert.equal(upstream.requests.length, 0);
+      assert.ok(notices.length > 0);
+    });
+  });
+}
+
+test("H11 a blob that is wrong everywhere is refused once every host was asked for it", async () => {
+  await withMirrors(both, async ({ one, two, upstream, pull }) => {
+    const path = new RegExp(image.blobs[1]?.digest ?? "");
+    for (const registry of [one, two, upstream]) registry.fault({ path }, { body: wrongLayer });
+    await assert.rejects(pull(), (error: unknown) => hasReason(error, "DIGEST_MISMATCH"));
+    assert.deepEqual(
+      [one, two, upstream].map((registry) => registry.asked(path).length),
+      [1, 1, 1],
+    );
+  });
+});
+
+test("H11 a piece of wrong bytes at one mirror does not condemn the one that sent the rest", async () => {
+  await withMirrors(both, async ({ one, two, upstream, pull }) => {
+    const path = new RegExp(image.blobs[1]?.digest ?? "");
+    one.fault({ path }, { body: wrongLayer.fill(9, 0, 10), cutAfter: 300_000 });
+    assert.deepEqual((await pull()).layers, layers);
+    assert.equal(two.asked(path).length, 2, "for the rest, and then for all");
+    assert.equal(upstream.requests.length, 0);
+  });
+});
+
+test("H11 after a config or a child manifest with wrong bytes the next one is asked", async () => {
+  await withMirrors(both, async ({ one, two, upstream, pull }) => {
+    const config = image.blobs[0];
+    one.fault(
+      { path: new RegExp(config?.digest ?? "") },
+      { body: Buffer.alloc(config?.bytes.length ?? 0, "x") },
+    );
+    assert.deepEqual((await pull()).layers, layers);
+    const index = buildIndex([{ image, platform: { os: "linux", architecture: "amd64" } }]);
+    for (const registry of [one, two, upstream]) registry.add("team/app", "1.0", index);
+    one.fault({ path: new RegExp(image.root.digest) }, { body: "{}", headers: {} });
+    assert.deepEqual((await pull()).layers, layers);
+    assert.equal(upstream.requests.length, 0);
+  });
+});
+
 test("H11 each mirror gets its own credentials, and never the registry's", async () => {
   await withMirrors(both, async ({ one, two, upstream, pull }) => {
     const known: Readonly<Record<string, Credentials>> = {
@@ -176,4 +237,28 @@ test("H11 a cancel is no reason to ask the next one", async () => {
     assert.deepEqual(notices, []);
     assert.equal(two.requests.length + upstream.requests.length, 0);
   });
+});
+
+test("H11 a mirror that takes connections and then says nothing is passed over after its dial_timeout", async () => {
+  const silent = createServer();
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const address = silent.address();
+  assert.ok(address !== null && typeof address === "object");
+  const sockets = new Set<Socket>();
+  silent.on("connection", (socket) => {
+    sockets.add(socket.on("error", () => {}));
+  });
+  try {
+    const hosts = `[host."https://127.0.0.1:${address.port}"]\ndial_timeout = "100ms"\n`;
+    await withMirrors(hosts, async ({ upstream, pull }) => {
+      const notices: RetryNotice[] = [];
+      assert.deepEqual((await pull({ notices, limits: { responseMs: 60_000 } })).layers, layers);
+      assert.ok(upstream.requests.length > 0);
+      assert.match(notices[0]?.why ?? "", /UND_ERR_CONNECT_TIMEOUT/);
+    });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  }
 });

@@ -60,6 +60,8 @@ export interface Fault {
   readonly silentBody?: boolean;
   /** Closes the connection instead of answering. */
   readonly reset?: boolean;
+  /** After the answer, or where it was cut, nothing listens any more until `comeBack`. */
+  readonly goesAway?: boolean;
 }
 
 export interface AuthRules {
@@ -102,6 +104,8 @@ export class FakeRegistry implements AsyncDisposable {
   readonly #faults: PlannedFault[] = [];
   readonly #tokens = new Map<string, number>();
   #auth: AuthRules | undefined;
+  #port = 0;
+  #sentBytes = 0;
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -111,10 +115,27 @@ export class FakeRegistry implements AsyncDisposable {
 
   static async start(): Promise<FakeRegistry> {
     const registry = new FakeRegistry();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    registry.#server.listen(0, "127.0.0.1", resolve);
-    await promise;
+    await registry.comeBack();
     return registry;
+  }
+
+  /** Listens again, on the port that it had. */
+  async comeBack(): Promise<void> {
+    if (this.#server.listening) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.listen(this.#port, "127.0.0.1", resolve);
+    await promise;
+    const address: AddressInfo | string | null = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the registry does not listen");
+    this.#port = address.port;
+  }
+
+  /** Ends all connections; whoever comes is refused. */
+  async goAway(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    this.#server.closeAllConnections();
+    await promise;
   }
 
   /** `127.0.0.1:PORT`, as references have it. */
@@ -123,9 +144,12 @@ export class FakeRegistry implements AsyncDisposable {
   }
 
   get port(): number {
-    const address: AddressInfo | string | null = this.#server.address();
-    if (address === null || typeof address === "string") throw new Error("the registry does not listen");
-    return address.port;
+    return this.#port;
+  }
+
+  /** Bytes of bodies that were handed to the system for sending, whether or not they arrived. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   /** Puts an image into a repository, under a tag where one is given, and always under its digest. */
@@ -166,10 +190,7 @@ export class FakeRegistry implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    this.#server.closeAllConnections();
-    await promise;
+    if (this.#server.listening) await this.goAway();
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -181,7 +202,10 @@ export class FakeRegistry implements AsyncDisposable {
     const reply = this.#authorized(recorded) ?? this.#answer(recorded);
     applyRange(reply, recorded, fault);
     applyFault(reply, fault);
-    await send(reply, recorded.method, fault, response);
+    await send(reply, recorded.method, fault, response, (bytes) => {
+      this.#sentBytes += bytes;
+    });
+    if (fault.goesAway === true) await this.goAway();
   }
 
   #strike(request: RecordedRequest): Fault {
@@ -303,7 +327,13 @@ function applyFault(reply: Reply, fault: Fault): void {
   Object.assign(reply.headers, fault.headers);
 }
 
-async function send(reply: Reply, method: string, fault: Fault, response: ServerResponse): Promise<void> {
+async function send(
+  reply: Reply,
+  method: string,
+  fault: Fault,
+  response: ServerResponse,
+  onSent: (bytes: number) => void,
+): Promise<void> {
   for (const [name, value] of Object.entries(reply.headers)) {
     if (value !== undefined) response.setHeader(name, value);
   }
@@ -316,12 +346,15 @@ async function send(reply: Reply, method: string, fault: Fault, response: Server
   const step = fault.drip?.bytes ?? 64 * 1024;
   const end = Math.min(reply.body.length, fault.cutAfter ?? reply.body.length);
   for (let at = 0; at < end; at += step) {
-    await write(response, reply.body.subarray(at, Math.min(end, at + step)));
+    const piece = reply.body.subarray(at, Math.min(end, at + step));
+    await write(response, piece);
+    onSent(piece.length);
     if (fault.drip !== undefined) await delay(fault.drip.everyMs);
     if (response.destroyed) return;
   }
   while (fault.endless !== undefined && !response.destroyed) {
     await write(response, fault.endless);
+    onSent(fault.endless.length);
     // Writes can end without a turn of the event loop, in which alone the client is seen to leave.
     await nextTurn();
   }
