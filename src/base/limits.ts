@@ -95,6 +95,12 @@ export interface Limits {
   readonly kernelBytes: number;
   /** Files and folders of a kernel's modules: they are hashed, and each becomes an inode. Debian's have 4,000. */
   readonly kernelFiles: number;
+  /** Bytes of a kernel catalog: what its allowed entries need. */
+  readonly catalogBytes: number;
+  /** Entries of a kernel catalog: they are held in memory, and all are listed. */
+  readonly catalogEntries: number;
+  /** Milliseconds that fetching one catalog may take before its copy in the cache is used: somebody waits. */
+  readonly catalogMs: number;
   /** Bytes kept of a program's stdout and stderr. */
   readonly programOutputBytes: number;
   /** Milliseconds one e2fsprogs program may run. */
@@ -142,6 +148,9 @@ export const defaultLimits: Limits = {
   retryAfterMs: 120_000,
   kernelBytes: 8 * GiB,
   kernelFiles: 100_000,
+  catalogBytes: 8 * MiB,
+  catalogEntries: 10_000,
+  catalogMs: 15_000,
   programOutputBytes: 64 * MiB,
   programMs: 60 * 60_000,
 };
