@@ -2,7 +2,7 @@ import type { Reason } from "./error.ts";
 
 const trySource = "Pull again; if it happens twice, the source itself is damaged: tell whoever runs it.";
 const report = "See the daemon's log; if it happens again, report it with this message.";
-const raise = "Such an image can't be pulled: this version has no setting for its limits. Make it smaller.";
+const raise = "Make the image smaller, or raise its limit under [limits] in the config file.";
 const image = "Have the image built anew by a tool that follows the OCI image specification.";
 const list = "List what there is: `banger image ls`, `banger pull ls`, `banger kernel ls`.";
 

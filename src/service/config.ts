@@ -1,50 +1,48 @@
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
-import { BangerError } from "../base/error.ts";
-import { existsSync } from "node:fs";
-import { defaultLimits, type Limits } from "../base/limits.ts";
-import type { GuestSources } from "../guest/assets.ts";
+import type { Limits } from "../base/limits.ts";
 import { packageVersion } from "../base/version.ts";
+import { readSettings } from "../config/read.ts";
+import type { Settings } from "../config/settings.ts";
+import type { GuestSources } from "../guest/assets.ts";
 import type { DaemonPaths } from "./paths.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** All that a daemon is told; nothing of it changes while it runs. */
+/** All that a daemon is told. */
 export interface DaemonConfig {
   readonly paths: DaemonPaths;
+  /** What the config file says, or the defaults; its paths are in `paths`, where flags and environment have beaten them. */
+  readonly settings: Settings;
+  /** Whether there is a config file. */
+  readonly configFound: boolean;
   readonly limits: Limits;
-  /** Where builds stage, `$TMPDIR`. */
+  /** Where builds stage. */
   readonly tempDir: string;
   readonly version: string;
   readonly guest: GuestSources;
 }
 
-/** What the environment says besides the paths; relative names start at the working folder. */
-function guestSources(env: Environment): GuestSources {
-  const named = (variable: string): string | undefined =>
-    env[variable] === undefined || env[variable] === "" ? undefined : resolve(env[variable]);
-  return { agentPath: named("BANGER_AGENT"), assetsDir: named("BANGER_GUEST_ASSETS") };
-}
-
 /**
- * @throws BangerError CONFIG_INVALID where a config file was asked for that is not there, and NOT_IMPLEMENTED
- *   where there is one: what it says would go unheard.
+ * Reads the config file of those paths, and what the environment says besides them.
+ *
+ * @throws BangerError CONFIG_INVALID where the file is wrong, or was asked for and is not there.
  */
 export function loadConfig(paths: DaemonPaths, env: Environment = process.env): DaemonConfig {
-  const { configPath, configNamed } = paths;
-  const exists = existsSync(configPath);
-  if (configNamed && !exists) {
-    throw new BangerError("CONFIG_INVALID", `there is no config file ${configPath}`, {
-      op: "read config",
-      hint: "Check --config and BANGER_CONFIG.",
-    });
-  }
-  if (exists) {
-    throw new BangerError("NOT_IMPLEMENTED", `the config file ${configPath} can't be read by this version`, {
-      op: "read config",
-      hint: "Move it away and use flags: what it says would go unheard.",
-    });
-  }
-  const guest = guestSources(env);
-  return { paths, limits: defaultLimits, tempDir: tmpdir(), version: packageVersion(), guest };
+  const { settings, found } = readSettings({ path: paths.configPath, named: paths.configNamed });
+  return {
+    paths,
+    settings,
+    configFound: found,
+    limits: settings.limits,
+    tempDir: named(env, "TMPDIR") ?? settings.paths.tempDir ?? tmpdir(),
+    version: packageVersion(),
+    guest: { agentPath: named(env, "BANGER_AGENT"), assetsDir: named(env, "BANGER_GUEST_ASSETS") },
+  };
+}
+
+/** A path out of the environment; a relative one starts at the working folder. */
+function named(env: Environment, variable: string): string | undefined {
+  const value = env[variable];
+  return value === undefined || value === "" ? undefined : resolve(value);
 }

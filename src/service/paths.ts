@@ -1,4 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
+import { readSettings } from "../config/read.ts";
+import type { Settings } from "../config/settings.ts";
 
 /** Where a daemon keeps its things and answers; all absolute. */
 export interface DaemonPaths {
@@ -32,30 +34,46 @@ export interface Surroundings {
 }
 
 /**
- * Flags beat the environment, which beats the defaults. Pure: nothing is looked up on a disk or made. An empty
- * variable counts as unset, and so does a relative one of XDG's (Base Directory Specification, "Basics").
+ * Where a daemon is, by flags, environment and the config file that these lead to.
+ *
+ * @throws BangerError CONFIG_INVALID.
  */
-export function resolvePaths(flags: PathFlags, { env, home, folder }: Surroundings): DaemonPaths {
+export function locatePaths(flags: PathFlags, surroundings: Surroundings): DaemonPaths {
+  const { configPath, configNamed } = resolvePaths(flags, surroundings);
+  return resolvePaths(flags, surroundings, readSettings({ path: configPath, named: configNamed }).settings);
+}
+
+/**
+ * Flags beat the environment, which beats the config file, which beats the defaults. Pure: nothing is looked up on a
+ * disk or made. An empty variable counts as unset, and so does a relative one of XDG's (Base Directory Specification,
+ * "Basics").
+ */
+export function resolvePaths(
+  flags: PathFlags,
+  { env, home, folder }: Surroundings,
+  file?: Pick<Settings, "paths" | "registry">,
+): DaemonPaths {
   const named = (flag: string | undefined, variable: string): string | undefined => {
     const text = flag ?? (env[variable] === "" ? undefined : env[variable]);
     return text === undefined ? undefined : resolve(folder, text);
   };
   const defaults = flags.system === true ? systemDefaults : userDefaults(env, home);
   const namedState = named(flags.stateDir, "BANGER_STATE_DIR");
-  const stateDir = namedState ?? defaults.stateDir;
+  const stateDir = namedState ?? file?.paths.stateDir ?? defaults.stateDir;
   // Whoever names a state folder means the daemon of that folder: the usual socket would lead to another one's.
+  const usualSocket = namedState === undefined ? file?.paths.socket : undefined;
   const runtimeDir = namedState === undefined ? defaults.runtimeDir : undefined;
   const socket = named(flags.socket, "BANGER_SOCKET");
   const config = named(flags.config, "BANGER_CONFIG");
   const certs = named(undefined, "BANGER_CERTS_DIR");
   return {
     stateDir,
-    cacheDir: named(flags.cacheDir, "BANGER_CACHE_DIR") ?? defaults.cacheDir,
-    socketPath: socket ?? join(runtimeDir ?? stateDir, "bangerd.sock"),
+    cacheDir: named(flags.cacheDir, "BANGER_CACHE_DIR") ?? file?.paths.cacheDir ?? defaults.cacheDir,
+    socketPath: socket ?? usualSocket ?? join(runtimeDir ?? stateDir, "bangerd.sock"),
     configPath: config ?? defaults.configPath,
     configNamed: config !== undefined,
     socketNamed: socket !== undefined,
-    certsDirs: certs === undefined ? defaults.certsDirs : [certs],
+    certsDirs: certs === undefined ? (file?.registry.certsDirs ?? defaults.certsDirs) : [certs],
   };
 }
 

@@ -6,7 +6,7 @@ import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { loadConfig } from "../../src/service/config.ts";
 import { claimFolder, unsafeBecause } from "../../src/service/folders.ts";
-import { resolvePaths, type PathFlags } from "../../src/service/paths.ts";
+import { locatePaths, resolvePaths, type PathFlags } from "../../src/service/paths.ts";
 
 let dir: TempDir;
 before(async () => {
@@ -85,11 +85,49 @@ describe("the config", () => {
       () => loadConfig(missing),
       (error) => hasReason(error, "CONFIG_INVALID"),
     );
-    await writeFile(named.configPath, "");
+    await writeFile(named.configPath, "[limits]\nlayers = 3\n");
+    const config = loadConfig(named);
+    assert.equal(config.limits.layers, 3);
+    assert.equal(config.configFound, true);
+    await writeFile(named.configPath, "[limits]\nlayer = 3\n");
     assert.throws(
       () => loadConfig(named),
-      (error) => hasReason(error, "NOT_IMPLEMENTED"),
+      (error) => hasReason(error, "CONFIG_INVALID"),
     );
+  });
+
+  test("says where things are, where neither flag nor variable does", async () => {
+    const file = join(dir.path, "paths.toml");
+    await writeFile(
+      file,
+      '[paths]\nstate_dir = "/f/state"\ncache_dir = "/f/cache"\nsocket = "/f/s.sock"\ntemp_dir = "/f/tmp"\n' +
+        '[registry]\ncerts_dirs = ["/f/a", "/f/b"]\n',
+    );
+    const locate = (flags: PathFlags, env: Record<string, string> = {}) =>
+      locatePaths({ config: file, ...flags }, { env, home: "/home/a", folder: "/work" });
+    const found = locate({});
+    assert.equal(found.stateDir, "/f/state");
+    assert.equal(found.cacheDir, "/f/cache");
+    assert.equal(found.socketPath, "/f/s.sock");
+    assert.deepEqual(found.certsDirs, ["/f/a", "/f/b"]);
+    // A socket that the config names is the usual one, where banger may start a daemon.
+    assert.equal(found.socketNamed, false);
+    const env = {
+      BANGER_STATE_DIR: "/e/state",
+      BANGER_CACHE_DIR: "/e/cache",
+      BANGER_SOCKET: "/e/s.sock",
+      BANGER_CERTS_DIR: "/e/certs",
+    };
+    const fromEnv = locate({}, env);
+    assert.equal(fromEnv.stateDir, "/e/state");
+    assert.equal(fromEnv.cacheDir, "/e/cache");
+    assert.equal(fromEnv.socketPath, "/e/s.sock");
+    assert.deepEqual(fromEnv.certsDirs, ["/e/certs"]);
+    assert.equal(locate({ cacheDir: "/flag" }, env).cacheDir, "/flag");
+    // Who names a state folder means that folder's daemon, whatever the file says of the usual one.
+    assert.equal(locate({ stateDir: "/s" }).socketPath, "/s/bangerd.sock");
+    assert.equal(loadConfig(found, {}).tempDir, "/f/tmp");
+    assert.equal(loadConfig(found, { TMPDIR: "/e/tmp" }).tempDir, "/e/tmp");
   });
 });
 
