@@ -2,6 +2,7 @@ import { algorithmOf, digestOf, isDigest, shortDigest, type Digest } from "../ba
 import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Clock } from "../base/retry.ts";
+import { chooseArtifact, type Artifact, type ArtifactSource } from "../oci/artifact.ts";
 import { chooseImage, tooLarge, type FetchedDocument, type RootDocument } from "../oci/choose.ts";
 import { verifyBytes, type Descriptor } from "../oci/descriptor.ts";
 import type { BlobStream, ImageSource, ResolvedImage, SourceOptions } from "../oci/image-source.ts";
@@ -23,7 +24,7 @@ export interface RegistryOptions {
 }
 
 /** One repository's image in a registry, by the OCI distribution specification's pull side. */
-export class RegistrySource implements ImageSource {
+export class RegistrySource implements ImageSource, ArtifactSource {
   readonly #reference: Reference;
   readonly #options: RegistryOptions;
   #hosts: Promise<readonly RegistryHost[]> | undefined;
@@ -43,6 +44,13 @@ export class RegistrySource implements ImageSource {
     };
     const chosen = await chooseImage(root, platform, reference, reader, this.#options.limits);
     return { reference, repository: repositoryOf(this.#reference), tag: this.#reference.tag, ...chosen };
+  }
+
+  async resolveArtifact(platform: Platform, options: SourceOptions): Promise<Artifact> {
+    const reference = formatReference(this.#reference);
+    const root = await this.#fetchRoot(reference, options);
+    const reader = { manifest: (descriptor: Descriptor) => this.#fetchManifest(descriptor, options) };
+    return await chooseArtifact(root, platform, reference, reader, this.#options.limits);
   }
 
   async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {

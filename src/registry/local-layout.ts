@@ -3,7 +3,8 @@ import { algorithmOf, hexOf } from "../base/digest.ts";
 import { BangerError, asBangerError } from "../base/error.ts";
 import { parseJson } from "../base/json.ts";
 import type { Limits } from "../base/limits.ts";
-import { chooseFromEntries } from "../oci/choose.ts";
+import { chooseArtifactFromEntries, type Artifact, type ArtifactSource } from "../oci/artifact.ts";
+import { chooseFromEntries, type FetchedDocument } from "../oci/choose.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { parseIndex, type IndexEntry } from "../oci/image-index.ts";
 import type { BlobStream, ImageSource, ResolvedImage, SourceOptions } from "../oci/image-source.ts";
@@ -16,7 +17,7 @@ import { embeddedBlob } from "./blob-stream.ts";
 const op = "read image layout";
 
 /** An image in a folder, or in a tar archive of one: OCI image-spec, image-layout.md. */
-export class LayoutSource implements ImageSource {
+export class LayoutSource implements ImageSource, ArtifactSource {
   readonly #reference: LayoutReference;
   readonly #limits: Limits;
   readonly #files: FileTree;
@@ -32,16 +33,22 @@ export class LayoutSource implements ImageSource {
   async resolve(platform: Platform, options: SourceOptions): Promise<ResolvedImage> {
     if (options.signal.aborted) throw asBangerError(options.signal.reason, op);
     const reference = formatSourceReference(this.#reference);
-    const entries = selectEntries(await this.#readIndex(), this.#reference);
+    const entries = selectEntries(await this.#readIndex("images"), this.#reference);
     const reader = {
-      manifest: async (descriptor: Descriptor) => {
-        return { bytes: await this.#readBlob(descriptor), mediaType: descriptor.mediaType };
-      },
+      manifest: (descriptor: Descriptor) => this.#readManifest(descriptor),
       config: (descriptor: Descriptor) => this.#readBlob(descriptor),
     };
     const chosen = await chooseFromEntries(entries, platform, reference, reader, this.#limits);
     const tag = this.#reference.digest === undefined ? (this.#reference.tag ?? tagOf(entries)) : undefined;
     return { reference, repository: `${this.#reference.kind}:${this.#reference.path}`, tag, ...chosen };
+  }
+
+  async resolveArtifact(platform: Platform, options: SourceOptions): Promise<Artifact> {
+    if (options.signal.aborted) throw asBangerError(options.signal.reason, op);
+    const entries = selectEntries(await this.#readIndex("all"), this.#reference);
+    const reader = { manifest: (descriptor: Descriptor) => this.#readManifest(descriptor) };
+    const subject = formatSourceReference(this.#reference);
+    return await chooseArtifactFromEntries(entries, platform, subject, reader, this.#limits);
   }
 
   async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {
@@ -54,7 +61,7 @@ export class LayoutSource implements ImageSource {
     // Every file is closed by whoever reads it.
   }
 
-  async #readIndex(): Promise<readonly IndexEntry[]> {
+  async #readIndex(kinds: "images" | "all"): Promise<readonly IndexEntry[]> {
     const { kind, path: place } = this.#reference;
     const path = join(place, "index.json");
     const part = await this.#files.open("index.json");
@@ -67,7 +74,11 @@ export class LayoutSource implements ImageSource {
     }
     const bytes = await readWhole(part, this.#limits, path);
     const root = parseJson(bytes, { reason: "MANIFEST_INVALID", op, subject: path });
-    return parseIndex(root, path, this.#limits);
+    return parseIndex(root, path, this.#limits, kinds);
+  }
+
+  async #readManifest(descriptor: Descriptor): Promise<FetchedDocument> {
+    return { bytes: await this.#readBlob(descriptor), mediaType: descriptor.mediaType };
   }
 
   async #readBlob(descriptor: Descriptor): Promise<Uint8Array> {

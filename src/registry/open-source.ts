@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
+import { BangerError } from "../base/error.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
 import { systemClock, type Clock } from "../base/retry.ts";
+import type { ArtifactSource } from "../oci/artifact.ts";
 import type { ImageSource } from "../oci/image-source.ts";
 import type { Reference } from "../oci/reference.ts";
-import { parseSourceReference } from "../oci/source-reference.ts";
+import { parseSourceReference, type SourceReference } from "../oci/source-reference.ts";
 import { RegistrySource } from "./client.ts";
 import type { CredentialFinder, Credentials } from "./credentials.ts";
 import { DockerArchiveSource } from "./docker-archive.ts";
@@ -46,18 +48,33 @@ const mirrorAttempts = 2;
  */
 export function openSource(text: string, options: OpenSourceOptions = {}): ImageSource {
   const source = parseSourceReference(text);
+  const { limits = defaultLimits } = options;
+  if (source.kind !== "docker-archive") return openPlace(source, options);
+  return new DockerArchiveSource({ ...source, path: resolve(source.path) }, limits);
+}
+
+/**
+ * The same for an artifact, which an archive by `docker save` can't hold.
+ *
+ * @throws BangerError REFERENCE_INVALID
+ */
+export function openArtifact(text: string, options: OpenSourceOptions = {}): ArtifactSource {
+  const source = parseSourceReference(text);
+  if (source.kind !== "docker-archive") return openPlace(source, options);
+  throw new BangerError("REFERENCE_INVALID", `${text.slice(0, 200)} holds images alone, and no artifact`, {
+    op: "open artifact",
+    hint: "Name an artifact in a registry, or an OCI layout: oci:FOLDER:TAG.",
+  });
+}
+
+function openPlace(
+  source: Exclude<SourceReference, { kind: "docker-archive" }>,
+  options: OpenSourceOptions,
+): ImageSource & ArtifactSource {
   const { limits = defaultLimits, clock = systemClock } = options;
-  switch (source.kind) {
-    case "registry": {
-      const openHosts = () => openHostsOf(source.reference, options, limits, clock);
-      return new RegistrySource(source.reference, { limits, clock, openHosts });
-    }
-    case "oci":
-    case "oci-archive":
-      return new LayoutSource({ ...source, path: resolve(source.path) }, limits);
-    case "docker-archive":
-      return new DockerArchiveSource({ ...source, path: resolve(source.path) }, limits);
-  }
+  if (source.kind !== "registry") return new LayoutSource({ ...source, path: resolve(source.path) }, limits);
+  const openHosts = () => openHostsOf(source.reference, options, limits, clock);
+  return new RegistrySource(source.reference, { limits, clock, openHosts });
 }
 
 async function openHostsOf(

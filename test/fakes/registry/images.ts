@@ -98,6 +98,23 @@ export function buildImage(spec: ImageSpec = {}): FakeImage {
   return { root: manifest, documents: [manifest], blobs: [config, ...layerBlobs] };
 }
 
+/** Files by name, as `oras push` makes an artifact of them. */
+export function buildArtifact(files: Readonly<Record<string, Uint8Array>>): FakeImage {
+  const empty = stored("application/vnd.oci.empty.v1+json", {});
+  const blobs = Object.values(files).map((content) => stored("application/octet-stream", content));
+  const titles = Object.keys(files);
+  const manifest = stored(ociManifest, {
+    schemaVersion: 2,
+    mediaType: ociManifest,
+    artifactType: "application/vnd.example.kernel",
+    config: descriptorOf(empty),
+    layers: blobs.map((blob, at) =>
+      descriptorOf(blob, { annotations: { "org.opencontainers.image.title": titles[at] } }),
+    ),
+  });
+  return { root: manifest, documents: [manifest], blobs: [empty, ...blobs] };
+}
+
 function defaultLayerType(docker: boolean): string {
   return docker
     ? "application/vnd.docker.image.rootfs.diff.tar.gzip"

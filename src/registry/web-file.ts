@@ -1,0 +1,105 @@
+import type { Digest } from "../base/digest.ts";
+import { BangerError } from "../base/error.ts";
+import { defaultLimits, type Limits } from "../base/limits.ts";
+import { systemClock, type Clock } from "../base/retry.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { BlobStream, SourceOptions } from "../oci/image-source.ts";
+import { blobStream } from "./blob-stream.ts";
+import { statusError } from "./error-body.ts";
+import type { HttpResponse } from "./response.ts";
+import type { Transport } from "./transport.ts";
+import { webTransport, type WebOptions } from "./web-transport.ts";
+
+const op = "fetch file";
+
+/**
+ * A file on a web server, whose digest is known beforehand. Its bytes are verified by who takes them. Dispose of it
+ * once nothing reads from it any more.
+ */
+export class WebFile implements AsyncDisposable {
+  readonly #url: URL;
+  readonly #limits: Limits;
+  readonly #clock: Clock;
+  readonly #transport: Transport;
+  /** The answer that told the size; the first to open the file from its start takes it over. */
+  #first: HttpResponse | undefined;
+
+  constructor(url: URL, options: WebOptions = {}) {
+    this.#url = url;
+    this.#limits = options.limits ?? defaultLimits;
+    this.#clock = options.clock ?? systemClock;
+    this.#transport = webTransport(url, options);
+  }
+
+  /**
+   * Asks for the file, and what the server says of its size.
+   *
+   * @throws BangerError SOURCE_UNKNOWN; REGISTRY_PROTOCOL where it does not say; and those of the transport
+   */
+  async describe(digest: Digest, options: SourceOptions): Promise<Descriptor> {
+    const response = await this.#get(0, options, async (answer) => answer);
+    const length = response.header("content-length") ?? "";
+    if (!/^\d{1,15}$/.test(length)) {
+      response.discard();
+      throw new BangerError("REGISTRY_PROTOCOL", `${this.#url.host} does not say how long ${this.#name} is`, {
+        op,
+        hint: "Give its size in the catalog, or have it served as a static file.",
+      });
+    }
+    this.#discardFirst();
+    this.#first = response;
+    return { mediaType: "application/octet-stream", digest, size: Number(length) };
+  }
+
+  /** As `ImageSource.openBlob`. */
+  async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined && offset === 0) return blobStream(first, descriptor, 0);
+    first?.discard();
+    return await this.#get(offset, options, async (response) => {
+      if (response.status !== 416) return blobStream(response, descriptor, offset);
+      // What we have is past the end of what it has: from the start then, and the digest decides.
+      response.discard();
+      return await this.openBlob(descriptor, 0, options);
+    });
+  }
+
+  /** A 200; from an offset on also a 206 or 416. */
+  async #get<T>(
+    offset: number,
+    options: SourceOptions,
+    consume: (response: HttpResponse) => Promise<T>,
+  ): Promise<T> {
+    const asked = { subject: `file ${this.#name}`, op };
+    const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
+    return await this.#transport.get({ url: this.#url, headers, ...asked }, options, async (response) => {
+      const { status } = response;
+      if (status === 200 || (offset > 0 && (status === 206 || status === 416)))
+        return await consume(response);
+      const error = await statusError(response, asked, this.#limits, this.#clock.now());
+      if (status !== 404 && status !== 410) throw error;
+      throw new BangerError("SOURCE_UNKNOWN", `${this.#url.host} has no file ${this.#name}`, {
+        op,
+        cause: error,
+        hint: "Check the URL: distributions take old versions of a package away.",
+        facts: { httpStatus: String(status) },
+      });
+    });
+  }
+
+  /** Without the query, which may hold a signature. */
+  get #name(): string {
+    return this.#url.pathname;
+  }
+
+  #discardFirst(): void {
+    this.#first?.discard();
+    this.#first = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#discardFirst();
+    await this.#transport[Symbol.asyncDispose]();
+  }
+}
