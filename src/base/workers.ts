@@ -56,6 +56,18 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     this.#size = Math.max(1, size);
   }
 
+  /**
+   * Starts threads before there is work for them, up to the pool's size: a thread takes some 50 ms to be ready, which
+   * the caller may have other work for.
+   */
+  warm(count: number): void {
+    while (this.#all.size < count) {
+      const worker = this.#start();
+      if (worker === undefined) return;
+      this.#idle.push(worker);
+    }
+  }
+
   /** @throws BangerError what the job threw, CANCELLED, or INTERNAL where its thread died. */
   run(job: J, options: JobOptions<P>): Promise<R> {
     const { promise, resolve, reject } = Promise.withResolvers<R>();
@@ -90,6 +102,8 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     const worker = new Worker(this.#file);
     worker.unref();
     this.#all.add(worker);
+    // One that fails while it is idle goes, and that is all; a job's own listener tells of one that is at work.
+    worker.on("error", () => {});
     worker.once("exit", () => {
       this.#all.delete(worker);
       const at = this.#idle.indexOf(worker);

@@ -18,6 +18,16 @@ export interface InflateOptions {
   readonly limits: Pick<Limits, "inflatedBytes" | "inflateRatio" | "ratioFreeBytes" | "zstdWindowLog">;
   /** Compressed bytes read so far; called for each piece. */
   readonly onProgress?: (compressedBytes: number) => void;
+  /**
+   * Each piece of the blob as it is read, in order and from its beginning; the caller's only until it returns. What
+   * follows the compressed data, or `until`, may not come.
+   */
+  readonly onRead?: (compressed: Buffer) => void;
+  /**
+   * So many inflated bytes are all that is wanted: the rest is not inflated, nor is any checksum at its end looked at.
+   * Without it, everything.
+   */
+  readonly until?: number;
 }
 
 export interface Inflated {
@@ -51,7 +61,8 @@ export async function inflateLayer(
     if (blobBytes === 0) throw refused(options, "blob-empty", "the blob has no bytes");
     const compression = detectCompression(file);
     const meter = new InflateMeter(options, blobBytes, consume);
-    const source: BlobSource = { file, blobBytes, onProgress: options.onProgress ?? (() => {}) };
+    const { onProgress = () => {}, onRead = () => {} } = options;
+    const source: BlobSource = { file, blobBytes, onProgress, onRead };
     if (compression === "none") copyThrough(source, meter);
     else await inflateThrough(source, compression, options, meter);
     return { compression, inflatedBytes: meter.inflatedBytes };
@@ -64,6 +75,7 @@ interface BlobSource {
   readonly file: number;
   readonly blobBytes: number;
   readonly onProgress: (compressedBytes: number) => void;
+  readonly onRead: (compressed: Buffer) => void;
 }
 
 /** RFC 1952 section 2.3.1, RFC 8878 sections 3.1.1 and 3.1.2: a zstd stream may begin with a skippable frame. */
@@ -93,6 +105,12 @@ class InflateMeter {
     this.#consume = consume;
   }
 
+  /** All that is wanted is here, though the stream may go on. */
+  get done(): boolean {
+    const { until } = this.#options;
+    return until !== undefined && this.inflatedBytes >= until;
+  }
+
   take(piece: Buffer): void {
     this.inflatedBytes += piece.length;
     const { layer, limits } = this.#options;
@@ -116,7 +134,10 @@ function copyThrough(source: BlobSource, meter: InflateMeter): void {
     if (got === 0) return;
     read += got;
     source.onProgress(read);
-    meter.take(buffer.subarray(0, got));
+    const piece = buffer.subarray(0, got);
+    source.onRead(piece);
+    meter.take(piece);
+    if (meter.done) return;
   }
 }
 
@@ -133,7 +154,13 @@ async function inflateThrough(
   const waiting: Buffer[] = [];
   const drain = (): void => {
     try {
-      for (let piece = waiting.shift(); piece !== undefined; piece = waiting.shift()) meter.take(piece);
+      for (let piece = waiting.shift(); piece !== undefined; piece = waiting.shift()) {
+        meter.take(piece);
+        if (!meter.done) continue;
+        waiting.length = 0;
+        resolve();
+        stream.destroy();
+      }
     } catch (error) {
       waiting.length = 0;
       reject(error);
@@ -151,7 +178,7 @@ async function inflateThrough(
   try {
     await Promise.race([feed(source, stream), finished]);
     await finished;
-    checkRest(source, stream.bytesWritten, compression, options);
+    if (!meter.done) checkRest(source, stream.bytesWritten, compression, options);
   } finally {
     stream.destroy();
   }
@@ -172,6 +199,7 @@ async function feed(source: BlobSource, stream: Gunzip | ZstdDecompress): Promis
       if (got === 0) return void stream.end();
       read += got;
       source.onProgress(read);
+      source.onRead(slot.buffer.subarray(0, got));
       const { promise, resolve } = Promise.withResolvers<void>();
       slot.free = promise;
       stream.write(slot.buffer.subarray(0, got), () => resolve());

@@ -54,6 +54,23 @@ test("aborting stops a job that never would", async () => {
   assert.equal(await waiting, "said");
 });
 
+test("threads may be ready before there is work", async () => {
+  await using workers = pool(2);
+  workers.warm(9);
+  assert.deepEqual(await Promise.all(["say", "say", "say"].map(() => workers.run("say", { signal }))), [
+    "said",
+    "said",
+    "said",
+  ]);
+});
+
+test("a thread that fails before there is work takes nobody with it", async () => {
+  await using broken = new WorkerPool<EchoJob, string, number>("/nowhere/worker.ts", 1);
+  broken.warm(1);
+  await sleep(100);
+  await assert.rejects(broken.run("say", { signal }), (error) => hasReason(error, "INTERNAL"));
+});
+
 test("closing the pool ends what runs and what waits", async () => {
   const workers = pool(1);
   const ends = [workers.run("hang", { signal }), workers.run("say", { signal })];

@@ -247,3 +247,31 @@ test("zstd windows up to 2^27 are read, larger ones where the bound is raised", 
   await assertFails(frame(28), "LAYER_INVALID", "zstd");
   await assertFails(frame(27), "LAYER_INVALID", "zstd", { zstdWindowLog: 26 });
 });
+
+for (const [what, bytes] of [
+  ["plain bytes", large],
+  ["gzip", gzipSync(large)],
+  ["zstd", zstd(large)],
+] as const) {
+  test(`${what}: what is read is handed over as it is`, async () => {
+    const path = join(folder.path, String(blobs++));
+    await writeFile(path, bytes);
+    const read: Buffer[] = [];
+    const onRead = (piece: Buffer): void => void read.push(Buffer.from(piece));
+    await inflateLayer(path, { layer: someLayer, limits: defaultLimits, onRead }, () => {});
+    assert.ok(Buffer.concat(read).equals(bytes));
+  });
+
+  test(`${what}: no more than is wanted is inflated`, async () => {
+    const path = join(folder.path, String(blobs++));
+    // The end is missing, which is an error to whoever wants it.
+    await writeFile(path, bytes.subarray(0, bytes.length - 3));
+    let got = 0;
+    const options = { layer: someLayer, limits: defaultLimits, until: 1_200_000 };
+    const { inflatedBytes } = await inflateLayer(path, options, (piece) => {
+      got += piece.length;
+    });
+    assert.equal(inflatedBytes, got);
+    assert.ok(got >= 1_200_000 && got < 1_200_000 + 2 ** 20, String(got));
+  });
+}
