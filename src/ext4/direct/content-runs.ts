@@ -30,3 +30,10 @@ export function runAt(runs: PackedRuns, index: number): ContentRun {
   }
   return { source, target, bytes };
 }
+
+/** How many bytes of the stream must be inflated for the runs' sake: where the last one ends. */
+export function sourceEnd(runs: PackedRuns): number {
+  if (runs.length === 0) return 0;
+  const { source, bytes } = runAt(runs, runCount(runs) - 1);
+  return source + bytes;
+}

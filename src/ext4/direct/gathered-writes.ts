@@ -66,17 +66,16 @@ export class GatheredWrites {
   }
 
   flush(): void {
-    const { length } = this.#write(this.#gathered.subarray(0, this.#used));
-    this.#used -= length;
+    this.#write(this.#gathered.subarray(0, this.#used));
+    this.#used = 0;
   }
 
-  #write(bytes: Buffer): Buffer {
+  #write(bytes: Buffer): void {
     // Comparing with zeros ends at the first byte that is none, which is the very first in nearly all pieces.
     const isZero = bytes.length <= zeros.length && bytes.equals(zeros.subarray(0, bytes.length));
     for (let done = isZero ? bytes.length : 0; done < bytes.length;) {
       done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#start + done);
     }
     this.#start += bytes.length;
-    return bytes;
   }
 }

@@ -1,8 +1,9 @@
-import { open, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
+import { BangerError, asBangerError } from "../../base/error.ts";
 import { run } from "../../base/exec.ts";
 import { blockBytes, inodeBytes, type Geometry } from "../geometry.ts";
+import { createSparse } from "../sparse-file.ts";
 import { complaints, runProgram, type ProgramContext } from "./programs.ts";
 
 /** Named one by one, after `none`, so that no distribution's default decides what a guest's kernel must know. */
@@ -51,7 +52,7 @@ export interface MkfsInput {
 /** Makes the file and the file system in it, with everything that is staged. */
 export async function makeFileSystem(input: MkfsInput, context: ProgramContext): Promise<void> {
   const { target, geometry, tempDir } = input;
-  await createSparse(target, geometry.sizeBytes);
+  await createSparse(target, geometry.sizeBytes, "make file system");
   const configFile = join(tempDir, "mke2fs.conf");
   await writeFile(configFile, config, { flag: "wx", mode: 0o600 });
   const wrapper = await ownerWrapper(context);
@@ -68,22 +69,6 @@ export function mkfsArguments({ target, staging, geometry, uuid, hashSeed }: Mkf
   const extended = `root_owner=0:0,hash_seed=${hashSeed}`;
   const named = ["-O", `none,${features.join(",")}`, "-E", extended, "-U", uuid];
   return [...fixed, ...sized, ...named, "-d", staging, target, String(geometry.blocks)];
-}
-
-async function createSparse(target: string, bytes: number): Promise<void> {
-  try {
-    await using file = await open(target, "wx", 0o600);
-    await file.truncate(bytes);
-  } catch (error) {
-    const code = errnoOf(error);
-    if (code !== "EFBIG" && code !== "EEXIST") throw asBangerError(error, "make file system");
-    const what = code === "EFBIG" ? `can't hold a file of ${bytes} bytes` : "is there already";
-    throw new BangerError("FILESYSTEM_ERROR", `${target} ${what}`, {
-      op: "make file system",
-      cause: error,
-      hint: "Choose another place for the state folder, or a smaller size.",
-    });
-  }
 }
 
 /**
