@@ -16,6 +16,9 @@ export const rootfsName = "rootfs.ext4";
 export const documentName = "image.json";
 export const treeName = "tree.index";
 
+/** Says that the folder of images is this one, and not the empty place where its disk should be mounted. */
+export const markerName = ".banger";
+
 /** What a folder of `images/` is, by its name. */
 export type FolderKind = "image" | "staging" | "removing";
 

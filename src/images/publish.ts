@@ -1,9 +1,10 @@
 import type { Stats } from "node:fs";
-import { chmod, mkdir, readdir, rename } from "node:fs/promises";
-import { join } from "node:path";
-import { asBangerError, errnoOf } from "../base/error.ts";
-import { makeDir, removeTree, syncDir, syncFile, writeAtomic } from "../base/files.ts";
-import { imagePaths, imagesDir, removingDir, stagingPaths } from "./layout.ts";
+import { chmod } from "node:fs/promises";
+import { asBangerError } from "../base/error.ts";
+import { writeAtomic } from "../base/files.ts";
+import { removePublished, stageFolder, type StagedFolder } from "../base/published-folder.ts";
+import type { Trash } from "../base/trash.ts";
+import { imagePaths, removingDir, stagingPaths } from "./layout.ts";
 
 /**
  * An image's folder in the making. Whoever made it disposes of it: unless it was published by then, it is
@@ -30,47 +31,44 @@ export interface Staging extends AsyncDisposable {
  */
 const rootfsMode = 0o644;
 
-/** Makes `<id>.staging`. @throws BangerError DISK_FULL, PERMISSION_DENIED or INTERNAL. */
-export async function createStaging(stateDir: string, id: string): Promise<Staging> {
-  const staging = stagingPaths(stateDir, id);
-  await named("make staging folder", async () => {
-    await makeDir(imagesDir(stateDir));
-    await mkdir(staging.dir, { mode: 0o700 });
-  });
-  return new ImageStaging(stateDir, id);
+/**
+ * Makes `<id>.staging`.
+ *
+ * @param trash removes what was not published, after it is out of the way; undefined has it gone when disposed of
+ * @throws BangerError DISK_FULL, PERMISSION_DENIED or INTERNAL.
+ */
+export async function createStaging(stateDir: string, id: string, trash?: Trash): Promise<Staging> {
+  const { dir } = stagingPaths(stateDir, id);
+  const discard = trash && ((path: string) => trash.discard(path, removingDir(stateDir, id)));
+  const folder = await named("make staging folder", () => stageFolder(dir, discard));
+  return new ImageStaging(folder, stateDir, id);
 }
 
 class ImageStaging implements Staging {
   readonly dir: string;
   readonly rootfsPath: string;
   readonly treePath: string;
+  readonly #folder: StagedFolder;
   readonly #stateDir: string;
   readonly #id: string;
-  /** What disposing removes. */
-  #mine: string | undefined;
 
-  constructor(stateDir: string, id: string) {
+  constructor(folder: StagedFolder, stateDir: string, id: string) {
     const { dir, rootfs, tree } = stagingPaths(stateDir, id);
     this.dir = dir;
     this.rootfsPath = rootfs;
     this.treePath = tree;
+    this.#folder = folder;
     this.#stateDir = stateDir;
     this.#id = id;
-    this.#mine = dir;
   }
 
   async publish(record: object): Promise<void> {
     const { document } = stagingPaths(this.#stateDir, this.#id);
-    const published = imagePaths(this.#stateDir, this.#id).dir;
     await named("publish image", async () => {
       await writeAtomic(document, Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`), 0o644);
       await chmod(this.rootfsPath, rootfsMode);
-      await syncTree(this.dir);
-      await rename(this.dir, published);
-      this.#mine = published;
-      await syncDir(imagesDir(this.#stateDir));
+      await this.#folder.publish(imagePaths(this.#stateDir, this.#id).dir);
     });
-    this.#mine = undefined;
   }
 
   async unpublish(): Promise<void> {
@@ -78,9 +76,7 @@ class ImageStaging implements Staging {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const mine = this.#mine;
-    this.#mine = undefined;
-    if (mine !== undefined) await named("remove staging folder", () => removeTree(mine));
+    await named("remove staging folder", async () => this.#folder[Symbol.asyncDispose]());
   }
 }
 
@@ -89,28 +85,12 @@ class ImageStaging implements Staging {
  * The row is gone by then, or never was.
  */
 export async function removeImageFolder(stateDir: string, id: string): Promise<void> {
-  const removing = removingDir(stateDir, id);
-  try {
-    await rename(imagePaths(stateDir, id).dir, removing);
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-  }
-  await removeTree(removing);
+  await removePublished(imagePaths(stateDir, id).dir, removingDir(stateDir, id));
 }
 
 /** What a file takes on the host's disk, in bytes: stat(2) counts in 512 whatever the block size. */
 export function allocatedBytes(stats: Pick<Stats, "blocks">): number {
   return stats.blocks * 512;
-}
-
-/** Contents before the names that lead to them. */
-async function syncTree(dir: string): Promise<void> {
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory()) await syncTree(path);
-    else if (entry.isFile()) await syncFile(path);
-  }
-  await syncDir(dir);
 }
 
 async function named<T>(op: string, work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type SelectQueryBuilder, type Selectable, type Transaction } from "kysely";
 import { BangerError } from "../base/error.ts";
-import type { Digest } from "../base/digest.ts";
+import { isDigest, type Digest } from "../base/digest.ts";
 import { fingerprint, formatPageToken, parsePageToken } from "./page-token.ts";
 import type { ImageRecord } from "./records.ts";
 import { imageRow, layerRows, parseImage, parseSummary, summaryColumns, type ImageSummary } from "./rows.ts";
@@ -151,7 +151,12 @@ export async function listImages(db: Kysely<Schema>, query: ImageQuery): Promise
   if (query.repository !== undefined) select = select.where("repository", "=", query.repository);
   const prefix = query.namePrefix;
   if (prefix !== undefined) {
-    select = select.where("name", ">=", prefix).where("name", "<", `${prefix}\u{10ffff}`);
+    // By the column of the order, so that one index serves both; what is nameless has a value there too.
+    const until = `${prefix}\u{10ffff}`;
+    select = select
+      .where("name_order", ">=", prefix)
+      .where("name_order", "<", until)
+      .where("name", "is not", null);
   }
   if (query.pageToken !== undefined) {
     const { key, id } = parsePageToken(query.pageToken, print);
@@ -181,6 +186,7 @@ function fitting(rows: readonly { readonly config_json: string }[], pageSize: nu
   return rows.length;
 }
 
+/** Its leases go with it: whoever calls has looked for them, or the image is lost already. */
 export async function deleteImage(db: Kysely<Schema>, id: string): Promise<void> {
   const result = await db.deleteFrom("images").where("id", "=", id).executeTakeFirst();
   if (result.numDeletedRows === 0n) throw imageUnknownError(id);
@@ -189,6 +195,12 @@ export async function deleteImage(db: Kysely<Schema>, id: string): Promise<void>
 export async function allImageIds(db: Kysely<Schema>): Promise<ReadonlySet<string>> {
   const rows = await db.selectFrom("images").select("id").execute();
   return new Set(rows.map((row) => row.id));
+}
+
+/** Layers that some image was made of. */
+export async function referredDigests(db: Kysely<Schema>): Promise<ReadonlySet<Digest>> {
+  const rows = await db.selectFrom("image_layers").select("digest").distinct().execute();
+  return new Set(rows.map(({ digest }) => digest).filter(isDigest));
 }
 
 export async function imageCount(db: Kysely<Schema>): Promise<number> {

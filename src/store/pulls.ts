@@ -1,7 +1,7 @@
 import { sql, type Kysely } from "kysely";
 import { BangerError } from "../base/error.ts";
 import { fingerprint, formatPageToken, parsePageToken } from "./page-token.ts";
-import type { PullRecord } from "./records.ts";
+import type { PullRecord, StoredRequest } from "./records.ts";
 import { parsePull, pullRow } from "./rows.ts";
 import type { Schema } from "./schema.ts";
 
@@ -22,13 +22,40 @@ export interface PullPage {
 /** Ended pulls that are remembered: years of a person's, a week of a busy machine's. */
 const keptPulls = 10_000;
 
-/** Adds a pull, and forgets the oldest that have ended where there are too many: a daemon may run for years. */
-export async function insertPull(db: Kysely<Schema>, record: PullRecord): Promise<void> {
-  await db.insertInto("pulls").values(pullRow(record)).execute();
-  await forgetOldPulls(db);
+/** A pull that was cut off, and goes on. */
+export interface ResumablePull {
+  readonly record: PullRecord;
+  /** As `insertPull` was given it. */
+  readonly requestJson: string;
 }
 
-async function forgetOldPulls(db: Kysely<Schema>): Promise<void> {
+/** What became of pulls that a daemon left when it ended. */
+export interface InterruptedPulls {
+  /** Ids of those that failed by it. */
+  readonly ended: readonly string[];
+  /** Detached ones; their rows still say that they run. */
+  readonly resumable: readonly ResumablePull[];
+}
+
+/** Adds a pull, and forgets what ended before `keepSince` or is too much: a daemon may run for years. */
+export async function insertPull(
+  db: Kysely<Schema>,
+  record: PullRecord,
+  request: StoredRequest | undefined,
+  keepSince: number,
+): Promise<void> {
+  const had_credentials = request?.hadCredentials === true ? 1 : 0;
+  const row = { ...pullRow(record), request_json: request?.json ?? "", had_credentials };
+  await db.insertInto("pulls").values(row).execute();
+  await forgetOldPulls(db, keepSince);
+}
+
+async function forgetOldPulls(db: Kysely<Schema>, keepSince: number): Promise<void> {
+  await db
+    .deleteFrom("pulls")
+    .where("ended_at", "<", keepSince)
+    .where("state", "not in", ["waiting", "running"])
+    .execute();
   await db
     .deleteFrom("pulls")
     .where("id", "in", (eb) =>
@@ -45,7 +72,7 @@ async function forgetOldPulls(db: Kysely<Schema>): Promise<void> {
 }
 
 export async function updatePull(db: Kysely<Schema>, record: PullRecord): Promise<void> {
-  const { id, ...changes } = pullRow(record);
+  const { id, request_json: _fixed, had_credentials: _too, ...changes } = pullRow(record);
   const result = await db.updateTable("pulls").set(changes).where("id", "=", id).executeTakeFirst();
   if (result.numUpdatedRows === 0n) throw pullUnknownError(id);
 }
@@ -85,25 +112,43 @@ export async function listPulls(db: Kysely<Schema>, query: PullQuery): Promise<P
 
 /**
  * Called once at the start, under the state folder's lock: whatever still counts as running was cut off with the
- * daemon that ran it. Idempotent. Forgets the oldest pulls as well.
- *
- * @returns the ids of those that were cut off.
+ * daemon that ran it. Detached ones may go on, unless they need credentials, which are kept nowhere; the others have
+ * failed. Idempotent. Forgets the oldest pulls as well.
  */
-export async function endInterruptedPulls(db: Kysely<Schema>, now: number): Promise<readonly string[]> {
+export async function endInterruptedPulls(
+  db: Kysely<Schema>,
+  now: number,
+  keepSince: number,
+): Promise<InterruptedPulls> {
+  const shutDown = {
+    failure_reason: "SHUTTING_DOWN",
+    failure_message: "The daemon ended while this pull ran; nothing of it was kept. Pull again.",
+  };
+  const needsCredentials = {
+    failure_reason: "CREDENTIALS_GONE",
+    failure_message:
+      "The daemon ended while this pull ran, and it can't go on without its credentials, which are kept nowhere. Pull again with them.",
+  };
   return db.transaction().execute(async (trx) => {
     const cut = await trx
-      .updateTable("pulls")
-      .set({
-        state: "failed",
-        ended_at: now,
-        failure_reason: "SHUTTING_DOWN",
-        failure_message: "The daemon ended while this pull ran; nothing of it was kept. Pull again.",
-      })
+      .selectFrom("pulls")
+      .selectAll()
       .where("state", "in", ["waiting", "running"])
-      .returning("id")
       .execute();
-    await forgetOldPulls(trx);
-    return cut.map((row) => row.id);
+    const ended: string[] = [];
+    const resumable: ResumablePull[] = [];
+    for (const row of cut) {
+      if (row.detached === 1 && row.had_credentials === 0 && row.request_json !== "") {
+        resumable.push({ record: parsePull(row), requestJson: row.request_json });
+        continue;
+      }
+      const why = row.detached === 1 && row.had_credentials === 1 ? needsCredentials : shutDown;
+      const changes = { state: "failed", ended_at: now, ...why };
+      await trx.updateTable("pulls").set(changes).where("id", "=", row.id).execute();
+      ended.push(row.id);
+    }
+    await forgetOldPulls(trx, keepSince);
+    return { ended, resumable };
   });
 }
 

@@ -82,6 +82,24 @@ export interface ImageRecord {
   readonly bootReadiness: BootReadinessRecord;
 }
 
+/** A promise that an image stays, made to somebody who uses it. */
+export interface LeaseRecord {
+  readonly id: string;
+  readonly imageId: string;
+  /** As a person would look for it. */
+  readonly holder: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** What a pull needs to go on after a restart. */
+export interface StoredRequest {
+  /** Opaque to the store, and without credentials. */
+  readonly json: string;
+  /** It had credentials, without which it can't go on. */
+  readonly hadCredentials: boolean;
+}
+
 export type PullState = "waiting" | "running" | "published" | "failed" | "cancelled";
 
 export interface PullRecord {

@@ -5,6 +5,7 @@ export interface Schema {
   readonly images: ImagesTable;
   readonly image_layers: ImageLayersTable;
   readonly pulls: PullsTable;
+  readonly leases: LeasesTable;
 }
 
 /** A column that is written once. */
@@ -66,4 +67,17 @@ export interface PullsTable {
   readonly failure_message: string;
   /** 0 or 1. */
   readonly detached: Generated<number>;
+  /** Opaque here; empty where the pull can't go on after a restart. */
+  readonly request_json: ColumnType<string, string | undefined, never>;
+  /** 0 or 1: it had credentials, which are nowhere. */
+  readonly had_credentials: ColumnType<number, number | undefined, never>;
+}
+
+export interface LeasesTable {
+  readonly id: Fixed<string>;
+  readonly image_id: Fixed<string>;
+  readonly holder: string;
+  /** Milliseconds since 1970. */
+  readonly acquired_at: Fixed<number>;
+  readonly expires_at: number;
 }

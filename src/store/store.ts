@@ -1,15 +1,20 @@
+import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 import type { Digest } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
 import * as images from "./images.ts";
 import type { ImagePage, ImageQuery } from "./images.ts";
+import * as leases from "./leases.ts";
+import type { LeaseRequest } from "./leases.ts";
 import { isDiskFull, openDatabase } from "./open.ts";
 import * as pulls from "./pulls.ts";
-import type { PullPage, PullQuery } from "./pulls.ts";
-import type { ImageRecord, PullRecord } from "./records.ts";
+import type { InterruptedPulls, PullPage, PullQuery } from "./pulls.ts";
+import type { ImageRecord, LeaseRecord, PullRecord, StoredRequest } from "./records.ts";
+import type { Schema } from "./schema.ts";
 
 export type { ImageListOrder, ImagePage, ImageQuery } from "./images.ts";
-export type { PullPage, PullQuery } from "./pulls.ts";
+export type { LeaseRequest } from "./leases.ts";
+export type { InterruptedPulls, PullPage, PullQuery, ResumablePull } from "./pulls.ts";
 export type { ImageSummary } from "./rows.ts";
 
 /**
@@ -42,12 +47,29 @@ export interface Store extends AsyncDisposable {
   renameImage(id: string, newName: string): Promise<ImageRecord>;
   /** A page may hold fewer images than asked for, and still not be the last. @throws OPTION_INVALID for a token. */
   listImages(query: ImageQuery): Promise<ImagePage>;
-  /** @throws BangerError IMAGE_UNKNOWN. */
+  /** With its layers and leases, whoever holds them. @throws BangerError IMAGE_UNKNOWN. */
   deleteImage(id: string): Promise<void>;
+  /**
+   * Makes sure that nobody holds an image or comes to hold it, until what is returned is disposed of. It needs no room
+   * on the disk.
+   *
+   * @throws BangerError IMAGE_IN_USE that names the holder.
+   */
+  condemnImage(id: string): Promise<Disposable>;
   allImageIds(): Promise<ReadonlySet<string>>;
   imageCount(): Promise<number>;
+  /** Digests of the layers that some image was made of. */
+  referredDigests(): Promise<ReadonlySet<Digest>>;
 
-  insertPull(record: PullRecord): Promise<void>;
+  /** Takes a lease or renews one. @throws BangerError IMAGE_UNKNOWN, LEASE_UNKNOWN or TOO_MANY_LEASES. */
+  acquireLease(request: LeaseRequest): Promise<LeaseRecord>;
+  /** @throws BangerError LEASE_UNKNOWN, also for one that has ended. */
+  releaseLease(id: string): Promise<void>;
+  /** Those that have not ended, the one that lasts longest first. */
+  leasesOf(imageId: string): Promise<readonly LeaseRecord[]>;
+
+  /** A pull with its request can go on after a restart, if it is detached. */
+  insertPull(record: PullRecord, request?: StoredRequest): Promise<void>;
   /** @throws BangerError PULL_UNKNOWN. */
   updatePull(record: PullRecord): Promise<void>;
   /** Idempotent. */
@@ -56,9 +78,19 @@ export interface Store extends AsyncDisposable {
   findPull(id: string): Promise<PullRecord>;
   /** @throws BangerError OPTION_INVALID for a token. */
   listPulls(query: PullQuery): Promise<PullPage>;
-  /** Fails what a killed daemon left waiting or running; returns the ids. Idempotent. */
-  endInterruptedPulls(): Promise<readonly string[]>;
+  /** Fails what a killed daemon left waiting or running, and tells which may go on. Idempotent. */
+  endInterruptedPulls(): Promise<InterruptedPulls>;
 }
+
+export interface StoreOptions {
+  readonly migrations?: Readonly<Record<string, Migration>>;
+  /** How long ended pulls are remembered, in milliseconds; 10,000 of them at most. */
+  readonly keepHistoryMs?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+const day = 24 * 60 * 60_000;
 
 /**
  * Opens the store of a state folder, whose lock the caller holds until it has disposed of the store.
@@ -67,9 +99,11 @@ export interface Store extends AsyncDisposable {
  */
 export async function openStore(
   path: string,
-  migrations?: Readonly<Record<string, Migration>>,
+  { migrations, keepHistoryMs = 30 * day, now = Date.now }: StoreOptions = {},
 ): Promise<Store> {
   const db = await openDatabase(path, migrations);
+  const keepSince = (): number => now() - keepHistoryMs;
+  const condemned = new Set<string>();
   return {
     insertImage: (record) => guarded(() => images.insertImage(db, record)),
     findImage: (wanted) => guarded(() => images.findImage(db, wanted)),
@@ -81,15 +115,41 @@ export async function openStore(
     listImages: (query) => guarded(() => images.listImages(db, query)),
     deleteImage: (id) => guarded(() => images.deleteImage(db, id)),
     allImageIds: () => guarded(() => images.allImageIds(db)),
+    condemnImage: (id) => guarded(() => condemn(db, id, condemned, now())),
     imageCount: () => guarded(() => images.imageCount(db)),
-    insertPull: (record) => guarded(() => pulls.insertPull(db, record)),
+    referredDigests: () => guarded(() => images.referredDigests(db)),
+    acquireLease: (request) => guarded(() => leases.acquireLease(db, request, now(), condemned)),
+    releaseLease: (id) => guarded(() => leases.releaseLease(db, id, now())),
+    leasesOf: (id) => guarded(() => leases.leasesOf(db, id, now())),
+    insertPull: (record, request) => guarded(() => pulls.insertPull(db, record, request, keepSince())),
     updatePull: (record) => guarded(() => pulls.updatePull(db, record)),
     deletePull: (id) => guarded(() => pulls.deletePull(db, id)),
     findPull: (id) => guarded(() => pulls.findPull(db, id)),
     listPulls: (query) => guarded(() => pulls.listPulls(db, query)),
-    endInterruptedPulls: () => guarded(() => pulls.endInterruptedPulls(db, Date.now())),
+    endInterruptedPulls: () => guarded(() => pulls.endInterruptedPulls(db, now(), keepSince())),
     [Symbol.asyncDispose]: () => db.destroy(),
   };
+}
+
+/**
+ * First condemned and then looked at: a lease that is being taken either sees that, or is seen. One daemon has a state
+ * folder, so that this needs no row.
+ */
+async function condemn(
+  db: Kysely<Schema>,
+  id: string,
+  condemned: Set<string>,
+  now: number,
+): Promise<Disposable> {
+  if (condemned.has(id)) throw images.imageUnknownError(id);
+  condemned.add(id);
+  try {
+    await leases.refuseLeased(db, id, now);
+  } catch (error) {
+    condemned.delete(id);
+    throw error;
+  }
+  return { [Symbol.dispose]: () => void condemned.delete(id) };
 }
 
 /** SQLite's errors stay in here. */

@@ -66,7 +66,7 @@ function fieldOf(json: string, name: string): unknown {
 /** What a home must not hold once nothing runs: half-built images and sockets. */
 function litter(env: Readonly<Record<string, string>>): string[] {
   const images = join(env["XDG_STATE_HOME"] ?? "", "banger", "images");
-  const staged = existsSync(images) ? readdirSync(images).filter((name) => name.includes(".")) : [];
+  const staged = existsSync(images) ? readdirSync(images).filter((name) => /.\./.test(name)) : [];
   const socket = join(env["XDG_RUNTIME_DIR"] ?? "", "banger", "bangerd.sock");
   return [...staged, ...(existsSync(socket) ? [socket] : [])];
 }

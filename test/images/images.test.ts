@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { hasReason } from "../../src/base/error.ts";
+import { BangerError, hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
-import { imagePaths, newImageId, parseFolderName } from "../../src/images/layout.ts";
+import { imagePaths, markerName, newImageId, parseFolderName } from "../../src/images/layout.ts";
 import { allocatedBytes, createStaging } from "../../src/images/publish.ts";
 import { recover } from "../../src/images/recover.ts";
 import { removeImage } from "../../src/images/remove.ts";
@@ -37,7 +48,8 @@ async function publishOne(stateDir: string, store: Store): Promise<string> {
   return record.id;
 }
 
-const names = async (stateDir: string): Promise<string[]> => (await readdir(join(stateDir, "images"))).sort();
+const names = async (stateDir: string): Promise<string[]> =>
+  (await readdir(join(stateDir, "images"))).filter((name) => name !== markerName).sort();
 
 describe("layout", () => {
   test("an id is a name of its own kind, and no two are alike", () => {
@@ -154,9 +166,54 @@ describe("remove", () => {
     await using state = await newState();
     const { stateDir, store } = state;
     const id = await publishOne(stateDir, store);
-    const rows = { deleteImage: () => Promise.reject(new Error("busy")) };
+    const rows = {
+      condemnImage: (wanted: string) => store.condemnImage(wanted),
+      deleteImage: () => Promise.reject(new Error("busy")),
+    };
     await assert.rejects(removeImage(rows, stateDir, id));
     assert.deepEqual(await names(stateDir), [id]);
+  });
+});
+
+describe("leases", () => {
+  test("an image that is held stays, and who holds it is told", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const imageId = await publishOne(stateDir, store);
+    const lease = await store.acquireLease({ imageId, holder: "vmm-7", ttlMs: 60_000, renew: undefined });
+    await assert.rejects(
+      removeImage(store, stateDir, imageId),
+      (error) =>
+        hasReason(error, "IMAGE_IN_USE") &&
+        error.message.includes("vmm-7") &&
+        error.facts["expires"] === new Date(lease.expiresAt).toISOString(),
+    );
+    assert.deepEqual(await names(stateDir), [imageId]);
+    await store.releaseLease(lease.id);
+    await removeImage(store, stateDir, imageId);
+    assert.deepEqual(await names(stateDir), []);
+  });
+
+  test("on a full disk the files go first, and make room for the row to go", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const id = await publishOne(stateDir, store);
+    const full = new BangerError("DISK_FULL", "no space left for the store", { op: "use store" });
+    const rows = {
+      condemnImage: (wanted: string) => store.condemnImage(wanted),
+      deleteImage: async (wanted: string) => {
+        if ((await names(stateDir)).length > 0) throw full;
+        // Nobody comes to hold it while its files are gone and its row is not.
+        await assert.rejects(
+          store.acquireLease({ imageId: id, holder: "late", ttlMs: 1000, renew: undefined }),
+          (error) => hasReason(error, "IMAGE_UNKNOWN"),
+        );
+        await store.deleteImage(wanted);
+      },
+    };
+    assert.ok((await removeImage(rows, stateDir, id)) >= 8192);
+    assert.equal(await store.imageCount(), 0);
+    assert.deepEqual(await names(stateDir), []);
   });
 });
 
@@ -169,6 +226,7 @@ describe("recover", () => {
       orphanFolders: [],
       lostImages: [],
       interruptedPulls: [],
+      resumablePulls: [],
       unknownNames: [],
     };
     assert.deepEqual(await recover(store, stateDir), clean);
@@ -268,6 +326,31 @@ describe("recover", () => {
     await rm(join(stateDir, "images"), { recursive: true });
     await assert.rejects(recover(store, stateDir), (error) => hasReason(error, "STATE_UNSAFE"));
     assert.equal(await store.imageCount(), 1);
+  });
+
+  test("so is an empty one, unless its marker says that it is the right one", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    await recover(store, stateDir);
+    const id = await publishOne(stateDir, store);
+    const images = join(stateDir, "images");
+    await rename(images, `${images}-elsewhere`);
+    await mkdir(images);
+    await assert.rejects(
+      recover(store, stateDir),
+      (error) => hasReason(error, "STATE_UNSAFE") && error.hint.includes(join(images, markerName)),
+    );
+    assert.deepEqual(await store.allImageIds(), new Set([id]));
+    await writeFile(join(images, markerName), "");
+    assert.deepEqual((await recover(store, stateDir)).lostImages, [id]);
+  });
+
+  test("images from before there were markers get theirs", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const id = await publishOne(stateDir, store);
+    await recover(store, stateDir);
+    assert.deepEqual((await readdir(join(stateDir, "images"))).sort(), [markerName, id].sort());
   });
 
   test("interrupted pulls are failed", async () => {

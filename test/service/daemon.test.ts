@@ -20,7 +20,7 @@ import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { PullState } from "../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError, hasReason, type Reason } from "../../src/base/error.ts";
 import { openChannel, type Channel } from "../../src/client/channel.ts";
-import { imagePaths, newImageId } from "../../src/images/layout.ts";
+import { imagePaths, markerName, newImageId } from "../../src/images/layout.ts";
 import type { PullEventBody } from "../../src/pull/events.ts";
 import { loadConfig, type DaemonConfig } from "../../src/service/config.ts";
 import { startDaemon, type Daemon } from "../../src/service/daemon.ts";
@@ -358,7 +358,7 @@ describe("images", () => {
     const deleted = await daemon.call(method.deleteImage, { image: "c" });
     assert.equal(deleted.id, a.id);
     assert.ok(deleted.freedBytes >= 100_000n);
-    assert.deepEqual(await readdir(join(daemon.stateDir, "images")), [b.id]);
+    assert.deepEqual((await readdir(join(daemon.stateDir, "images"))).sort(), [markerName, b.id]);
     await assert.rejects(daemon.call(method.deleteImage, { image: "c" }), failing("IMAGE_UNKNOWN"));
     await assert.rejects(daemon.call(method.deleteImage, {}), failing("OPTION_INVALID"));
   });
@@ -479,7 +479,7 @@ describe("the daemon", () => {
       await store.insertPull(pullRecord({ id: "cut" }));
     }
     await daemon.start();
-    assert.deepEqual(await readdir(join(daemon.stateDir, "images")), []);
+    assert.deepEqual(await readdir(join(daemon.stateDir, "images")), [markerName]);
     const { pull } = await daemon.call(method.getPull, { pullId: "cut" });
     assert.equal(pull?.failureReason, "SHUTTING_DOWN");
     const log = daemon.lines.join("");

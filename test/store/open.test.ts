@@ -56,7 +56,7 @@ describe("migrations", () => {
     }
     const before = schemaOf(path);
     await assert.rejects(
-      openStore(path, { ...migrations, "9999-broken": broken }),
+      openStore(path, { migrations: { ...migrations, "9999-broken": broken } }),
       (error) => hasReason(error, "STORE_FAILED") && error.message.includes("9999-broken"),
     );
     assert.deepEqual(schemaOf(path), before);
@@ -66,7 +66,7 @@ describe("migrations", () => {
 
   test("one that fails on the first start leaves no table", async () => {
     const path = join(dir.path, "first.db");
-    await assert.rejects(openStore(path, { ...migrations, "9999-broken": broken }));
+    await assert.rejects(openStore(path, { migrations: { ...migrations, "9999-broken": broken } }));
     assert.deepEqual(schemaOf(path), []);
     await using store = await openStore(path);
     assert.equal(await store.imageCount(), 0);
@@ -80,7 +80,9 @@ describe("migrations", () => {
         await sql`CREATE TABLE later (id TEXT) STRICT`.execute(db);
       },
     };
-    await (await openStore(path, { ...migrations, "9999-later": later }))[Symbol.asyncDispose]();
+    await (
+      await openStore(path, { migrations: { ...migrations, "9999-later": later } })
+    )[Symbol.asyncDispose]();
     assert.match(JSON.stringify(schemaOf(path)), /CREATE TABLE later/);
     // And the program that does not know it refuses, rather than write what the newer can't read.
     await assert.rejects(

@@ -336,10 +336,11 @@ describe("pulls", () => {
 
   test("those that a killed daemon left running are failed, and say so", async () => {
     const left = [pullRecord({ state: "running" }), pullRecord({ state: "waiting" })];
-    const done = pullRecord({ state: "published", endedAt: 5 });
+    const done = pullRecord({ state: "published", endedAt: Date.now() });
     for (const record of [...left, done]) await store.insertPull(record);
     const cut = await store.endInterruptedPulls();
-    assert.deepEqual([...cut].sort(), left.map(({ id }) => id).sort());
+    assert.deepEqual(cut.resumable, []);
+    assert.deepEqual([...cut.ended].sort(), left.map(({ id }) => id).sort());
     for (const { id } of left) {
       const pull = await store.findPull(id);
       assert.equal(pull.state, "failed");
@@ -348,14 +349,14 @@ describe("pulls", () => {
       assert.ok(pull.endedAt);
     }
     assert.deepEqual(await store.findPull(done.id), done);
-    assert.deepEqual(await store.endInterruptedPulls(), []);
+    assert.deepEqual(await store.endInterruptedPulls(), { ended: [], resumable: [] });
   });
 
   test("the oldest of very many are forgotten", async () => {
     const raw = new SQLite(path);
     raw.exec(`
       WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 10004)
-      INSERT INTO pulls SELECT 'p' || i, 'r', 'n', 'published', i, i, NULL, NULL, '[]', '', '', 0 FROM n`);
+      INSERT INTO pulls SELECT 'p' || i, 'r', 'n', 'published', i, ${Date.now()}, NULL, NULL, '[]', '', '', 0, '', 0 FROM n`);
     await store.endInterruptedPulls();
     for (const gone of ["p0", "p4"]) {
       await assert.rejects(store.findPull(gone), (error) => hasReason(error, "PULL_UNKNOWN"));

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { markerName } from "../../src/images/layout.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const bangerd = join(root, "src", "bin", "bangerd.js");
@@ -154,11 +155,11 @@ export async function runCli(
   return { status: child.exitCode, stdout, stderr };
 }
 
-/** Every name below a folder, relative, sorted: what a daemon left there. */
+/** Every name below a folder, relative, sorted: what a daemon left there, besides the mark of its folder of images. */
 export function namesBelow(folder: string): readonly string[] {
   const found = spawnSync("find", [folder, "-mindepth", "1", "-printf", "%P\n"], { encoding: "utf8" });
   return found.stdout
     .split("\n")
-    .filter((name) => name !== "")
+    .filter((name) => name !== "" && name !== markerName && !name.endsWith(`/${markerName}`))
     .sort();
 }
