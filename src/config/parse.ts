@@ -9,9 +9,16 @@ import { TomlPlaces, type TomlPath } from "./toml-places.ts";
 
 export const configOp = "read config";
 
+/** A config file, or none. */
+export interface Config {
+  readonly settings: Settings;
+  /** The same by the keys of the file (`limits.entries`), as JSON; an array of tables is one value. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
 /** What the daemon is told by an empty file, or none. */
-export function defaultSettings(): Settings {
-  return parseSettings("", "the defaults");
+export function defaultConfig(): Config {
+  return parseConfig("", "the defaults");
 }
 
 /**
@@ -20,8 +27,28 @@ export function defaultSettings(): Settings {
  * @param path the file's, for errors
  * @throws BangerError CONFIG_INVALID that names file, line, column and key, and says what was expected.
  */
-export function parseSettings(text: string, path: string): Settings {
+export function parseConfig(text: string, path: string): Config {
   const file = new ConfigFile(text, path);
+  const settings = settingsOf(file);
+  checkTogether(settings, file);
+  return { settings, values: valuesOf(file) };
+}
+
+function valuesOf(file: ConfigFile): ReadonlyMap<string, string> {
+  const read = (table: TableReader, { fields }: schema.Section): readonly (readonly [string, string])[] =>
+    fields.map((field) => [field.key, JSON.stringify(table.get(field)) ?? ""]);
+  return new Map(
+    schema.sections.flatMap((section) => {
+      const path = section.name.split(".");
+      if (section.many) {
+        return [[section.name, JSON.stringify(file.tables(...path).map((table) => read(table, section)))]];
+      }
+      return read(file.table(...path), section).map(([key, value]) => [`${section.name}.${key}`, value]);
+    }),
+  );
+}
+
+function settingsOf(file: ConfigFile): Settings {
   const { pathFields, socketFields, pullFields, registryFields, cacheFields, logFields } = schema;
   const paths = file.table("paths");
   const socket = file.table("socket");
@@ -35,7 +62,7 @@ export function parseSettings(text: string, path: string): Settings {
   limits.concurrentDownloads = registry.get(registryFields.concurrentDownloads);
   limits.responseMs = registry.get(registryFields.responseTimeout);
   limits.stallMs = registry.get(registryFields.stallTimeout);
-  const settings: Settings = {
+  return {
     paths: {
       stateDir: paths.get(pathFields.stateDir),
       cacheDir: paths.get(pathFields.cacheDir),
@@ -64,8 +91,6 @@ export function parseSettings(text: string, path: string): Settings {
     metrics: { listen: file.table("metrics").get(schema.metricsFields.listen) },
     tracing: { endpoint: file.table("tracing").get(schema.tracingFields.endpoint) },
   };
-  checkTogether(settings, file);
-  return settings;
 }
 
 /** What no value is wrong in by itself. */

@@ -1,12 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { BangerError, errnoOf } from "../base/error.ts";
-import { configOp, defaultSettings, parseSettings } from "./parse.ts";
-import type { Settings } from "./settings.ts";
+import { configOp, defaultConfig, parseConfig, type Config } from "./parse.ts";
 
 /** Bytes of a config file. One with every setting and a hundred catalogs has a tenth of it. */
 const maxConfigBytes = 256 * 1024;
 
-export interface SettingsFile {
+export interface ConfigSource {
   /** Absolute. */
   readonly path: string;
   /** Somebody asked for that file, so that it must be there. */
@@ -14,8 +13,7 @@ export interface SettingsFile {
 }
 
 /** What was read, and whether there was a file. */
-export interface ReadSettings {
-  readonly settings: Settings;
+export interface ReadConfig extends Config {
   readonly found: boolean;
 }
 
@@ -24,10 +22,10 @@ export interface ReadSettings {
  *
  * @throws BangerError CONFIG_INVALID, naming the file.
  */
-export function readSettings({ path, named }: SettingsFile): ReadSettings {
+export function readConfig({ path, named }: ConfigSource): ReadConfig {
   const bytes = readBounded(path);
   if (bytes === undefined) {
-    if (!named) return { settings: defaultSettings(), found: false };
+    if (!named) return { ...defaultConfig(), found: false };
     throw refuse(`there is no config file ${path}`, undefined, "Check --config and BANGER_CONFIG.");
   }
   let text: string;
@@ -36,7 +34,7 @@ export function readSettings({ path, named }: SettingsFile): ReadSettings {
   } catch (error) {
     throw refuse(`the config file ${path} is not UTF-8`, error, "Save it as UTF-8, which TOML asks for.");
   }
-  return { settings: parseSettings(text, path), found: true };
+  return { ...parseConfig(text, path), found: true };
 }
 
 /** Undefined where there is no such file. */

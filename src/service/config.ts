@@ -2,8 +2,8 @@ import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import type { Limits } from "../base/limits.ts";
 import { packageVersion } from "../base/version.ts";
-import { readSettings } from "../config/read.ts";
-import type { Settings } from "../config/settings.ts";
+import { LiveConfig } from "../config/live-config.ts";
+import { readConfig } from "../config/read.ts";
 import type { GuestSources } from "../guest/assets.ts";
 import type { DaemonPaths } from "./paths.ts";
 
@@ -11,11 +11,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** All that a daemon is told. */
 export interface DaemonConfig {
+  /** By flags, environment, file and defaults, in this order. */
   readonly paths: DaemonPaths;
-  /** What the config file says, or the defaults; its paths are in `paths`, where flags and environment have beaten them. */
-  readonly settings: Settings;
-  /** Whether there is a config file. */
-  readonly configFound: boolean;
+  /** What the config file says, for all but paths. */
+  readonly live: LiveConfig;
+  /** Those of `live`. */
   readonly limits: Limits;
   /** Where builds stage. */
   readonly tempDir: string;
@@ -29,13 +29,12 @@ export interface DaemonConfig {
  * @throws BangerError CONFIG_INVALID where the file is wrong, or was asked for and is not there.
  */
 export function loadConfig(paths: DaemonPaths, env: Environment = process.env): DaemonConfig {
-  const { settings, found } = readSettings({ path: paths.configPath, named: paths.configNamed });
+  const live = new LiveConfig(readConfig({ path: paths.configPath, named: paths.configNamed }));
   return {
     paths,
-    settings,
-    configFound: found,
-    limits: settings.limits,
-    tempDir: named(env, "TMPDIR") ?? settings.paths.tempDir ?? tmpdir(),
+    live,
+    limits: live.limits,
+    tempDir: named(env, "TMPDIR") ?? live.settings.paths.tempDir ?? tmpdir(),
     version: packageVersion(),
     guest: { agentPath: named(env, "BANGER_AGENT"), assetsDir: named(env, "BANGER_GUEST_ASSETS") },
   };

@@ -1,5 +1,5 @@
 import { isAbsolute, join, resolve } from "node:path";
-import { readSettings } from "../config/read.ts";
+import { readConfig } from "../config/read.ts";
 import type { Settings } from "../config/settings.ts";
 
 /** Where a daemon keeps its things and answers; all absolute. */
@@ -40,7 +40,7 @@ export interface Surroundings {
  */
 export function locatePaths(flags: PathFlags, surroundings: Surroundings): DaemonPaths {
   const { configPath, configNamed } = resolvePaths(flags, surroundings);
-  return resolvePaths(flags, surroundings, readSettings({ path: configPath, named: configNamed }).settings);
+  return resolvePaths(flags, surroundings, readConfig({ path: configPath, named: configNamed }).settings);
 }
 
 /**

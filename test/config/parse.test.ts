@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BangerError } from "../../src/base/error.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
-import { defaultSettings, parseSettings } from "../../src/config/parse.ts";
+import { defaultConfig, parseConfig } from "../../src/config/parse.ts";
 import { sections } from "../../src/config/schema.ts";
 
-const parse = (text: string) => parseSettings(text, "/c.toml");
+const parse = (text: string) => parseConfig(text, "/c.toml").settings;
 
 const whole = `
 [paths]
@@ -57,7 +57,7 @@ document_bytes = 0x800000
 
 describe("a config file", () => {
   test("that is empty is the defaults", () => {
-    const { limits, ...others } = defaultSettings();
+    const { limits, ...others } = defaultConfig().settings;
     assert.deepEqual(limits, defaultLimits);
     assert.deepEqual(others, {
       paths: { stateDir: undefined, cacheDir: undefined, socket: undefined, tempDir: undefined },
@@ -114,7 +114,7 @@ describe("a config file", () => {
       const lines = fields.flatMap(({ key, fallback }) =>
         /^["0-9]/.test(fallback?.shown ?? "") ? [`${key} = ${fallback?.shown}`] : [],
       );
-      assert.deepEqual(parse([`[${name}]`, ...lines].join("\n")), defaultSettings(), name);
+      assert.deepEqual(parse([`[${name}]`, ...lines].join("\n")), defaultConfig().settings, name);
     }
   });
 
@@ -125,6 +125,22 @@ describe("a config file", () => {
     assert.equal(socket.mode, 0o660);
     assert.deepEqual(kernels.catalogs, [{ name: "a", location: "/a" }]);
     assert.equal(limits.layers, 7);
+  });
+});
+
+describe("the values by key", () => {
+  const { values } = parseConfig(whole, "/c.toml");
+
+  test("name each key of each table, and arrays of tables as one", () => {
+    const single = sections.filter(({ many }) => !many);
+    const keys = single.flatMap(({ name, fields }) => fields.map(({ key }) => `${name}.${key}`));
+    assert.deepEqual([...values.keys()].sort(), [...keys, "signatures", "kernels.catalogs"].sort());
+  });
+
+  test("differ where settings do", () => {
+    const other = parseConfig(whole.replace("/l.pub", "/m.pub").replace("6_000_000", "6_000_001"), "/c.toml");
+    const changed = [...values].filter(([key, value]) => other.values.get(key) !== value);
+    assert.deepEqual(changed.map(([key]) => key).sort(), ["limits.entries", "signatures"]);
   });
 });
 
@@ -161,7 +177,7 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ['[paths]\nstate_dir = "~/state"', "2:1", /expected an absolute path/],
   ['[paths]\nstate_dir = ""', "2:1", /expected an absolute path/],
   ['[paths]\nstate_dir = "/a\\u0000b"', "2:1", /expected an absolute path/],
-  ['[socket]\nmode = "0666"', "2:1", /socket\.mode: expected "0600" or "0660"/],
+  ['[socket]\nmode = "0666"', "2:1", /socket\.mode: expected "0600", or "0660"/],
   ["[socket]\nmode = 0o660", "2:1", /expected "0600"/],
   ['[socket]\ngroup = "a b"', "2:1", /expected a group's name/],
   ["paths = 1", "1:1", /paths: expected a table/],

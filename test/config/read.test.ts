@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { BangerError } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
-import { defaultSettings } from "../../src/config/parse.ts";
-import { readSettings } from "../../src/config/read.ts";
+import { defaultConfig } from "../../src/config/parse.ts";
+import { readConfig } from "../../src/config/read.ts";
 
 let dir: TempDir;
 before(async () => {
@@ -22,15 +22,15 @@ const failing = (words: RegExp, path: string) => (error: unknown) =>
 
 test("none is the defaults, unless one was named", () => {
   for (const path of [join(dir.path, "none"), "/dev/null/none"]) {
-    assert.deepEqual(readSettings({ path, named: false }), { settings: defaultSettings(), found: false });
-    assert.throws(() => readSettings({ path, named: true }), failing(/there is no config file/, path));
+    assert.deepEqual(readConfig({ path, named: false }), { ...defaultConfig(), found: false });
+    assert.throws(() => readConfig({ path, named: true }), failing(/there is no config file/, path));
   }
 });
 
 test("a file is read, whatever its line ends and mark", async () => {
   const path = join(dir.path, "fine");
   await writeFile(path, "\ufeff[limits]\r\nlayers = 5\r\n");
-  const { settings, found } = readSettings({ path, named: false });
+  const { settings, found } = readConfig({ path, named: false });
   assert.equal(settings.limits.layers, 5);
   assert.equal(found, true);
 });
@@ -38,21 +38,18 @@ test("a file is read, whatever its line ends and mark", async () => {
 test("what is no file, no text, too large or not to be read is said, and named", async () => {
   const folder = join(dir.path, "folder");
   await mkdir(folder);
-  assert.throws(() => readSettings({ path: folder, named: false }), failing(/is not a file/, folder));
+  assert.throws(() => readConfig({ path: folder, named: false }), failing(/is not a file/, folder));
   const pipe = join(dir.path, "pipe");
   assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
-  assert.throws(() => readSettings({ path: pipe, named: false }), failing(/is not a file/, pipe));
+  assert.throws(() => readConfig({ path: pipe, named: false }), failing(/is not a file/, pipe));
   const latin1 = join(dir.path, "latin1");
   await writeFile(latin1, Buffer.from("# caf\xe9\n", "latin1"));
-  assert.throws(() => readSettings({ path: latin1, named: false }), failing(/is not UTF-8/, latin1));
+  assert.throws(() => readConfig({ path: latin1, named: false }), failing(/is not UTF-8/, latin1));
   const large = join(dir.path, "large");
   await writeFile(large, `#${"x".repeat(256 * 1024 - 1)}`);
-  assert.equal(readSettings({ path: large, named: false }).found, true);
+  assert.equal(readConfig({ path: large, named: false }).found, true);
   await writeFile(large, `#${"x".repeat(256 * 1024)}`);
-  assert.throws(
-    () => readSettings({ path: large, named: false }),
-    failing(/larger than 262144 bytes/, large),
-  );
+  assert.throws(() => readConfig({ path: large, named: false }), failing(/larger than 262144 bytes/, large));
 });
 
 test("a file without a permission to read it is an error", async (t) => {
@@ -61,14 +58,14 @@ test("a file without a permission to read it is an error", async (t) => {
   await chmod(path, 0);
   // Root may read it all the same; then a child without that right asks.
   if (process.getuid?.() !== 0) {
-    assert.throws(() => readSettings({ path, named: false }), failing(/can't be read \(EACCES\)/, path));
+    assert.throws(() => readConfig({ path, named: false }), failing(/can't be read \(EACCES\)/, path));
     return;
   }
   await chmod(dir.path, 0o755);
   const script = `
     process.setuid(65534);
-    const { readSettings } = await import(${JSON.stringify(join(import.meta.dirname, "../../src/config/read.ts"))});
-    try { readSettings({ path: ${JSON.stringify(path)}, named: false }); console.log("read"); }
+    const { readConfig } = await import(${JSON.stringify(join(import.meta.dirname, "../../src/config/read.ts"))});
+    try { readConfig({ path: ${JSON.stringify(path)}, named: false }); console.log("read"); }
     catch (error) { console.log(error.reason, error.message); }`;
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",

@@ -88,7 +88,7 @@ describe("the config", () => {
     await writeFile(named.configPath, "[limits]\nlayers = 3\n");
     const config = loadConfig(named);
     assert.equal(config.limits.layers, 3);
-    assert.equal(config.configFound, true);
+    assert.equal(config.live.found, true);
     await writeFile(named.configPath, "[limits]\nlayer = 3\n");
     assert.throws(
       () => loadConfig(named),

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { LiveConfig } from "../../src/config/live-config.ts";
+import { parseConfig } from "../../src/config/parse.ts";
+import type { Settings } from "../../src/config/settings.ts";
+
+const read = (text: string) => ({ ...parseConfig(text, "/c.toml"), found: true });
+
+test("what is read anew counts from then on, for whoever holds the limits or follows", () => {
+  const live = new LiveConfig(read("[limits]\nlayers = 3"));
+  const { limits } = live;
+  const followed: Settings[] = [];
+  const following = live.follow((settings) => followed.push(settings));
+  assert.equal(limits.layers, 3);
+  const changes = live.replace(
+    read('[limits]\nlayers = 4\n[socket]\nmode = "0660"\n[[signatures]]\nscope = "a"\nkey = "/k"'),
+  );
+  assert.equal(limits.layers, 4);
+  assert.equal(live.limits, limits);
+  assert.equal(live.settings.socket.mode, 0o660);
+  assert.deepEqual(
+    followed.map((settings) => settings.limits.layers),
+    [3, 4],
+  );
+  assert.deepEqual(changes, [
+    { key: "socket.mode", onReload: "restart" },
+    { key: "signatures", onReload: "applies" },
+    { key: "limits.layers", onReload: "applies" },
+  ]);
+  following[Symbol.dispose]();
+  assert.deepEqual(live.replace(read("")).length, 3);
+  assert.equal(limits.layers, 1000);
+  assert.equal(followed.length, 2);
+});
+
+test("the same file says nothing new, and a daemon's limits are its own", () => {
+  const first = read("");
+  const live = new LiveConfig(first);
+  assert.deepEqual(live.replace(read("# nothing")), []);
+  live.replace(read("[limits]\nlayers = 5"));
+  assert.equal(first.settings.limits.layers, 1000);
+});
