@@ -2,6 +2,7 @@ import type { Digest } from "../base/digest.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { ImageConfig, ImageManifest } from "./manifest.ts";
 import type { Platform } from "./platform.ts";
+import type { RepositoryDocuments } from "./repository-documents.ts";
 
 /** A try that failed and will be repeated: shown to people, so that a pause has a reason. */
 export interface RetryNotice {
@@ -58,6 +59,8 @@ export interface BlobStream {
  * verified by who takes them.
  */
 export interface ImageSource extends AsyncDisposable {
+  /** What else the repository holds; undefined where the source is no repository. */
+  readonly documents?: RepositoryDocuments;
   /** Fetches, verifies and parses index, manifest and config. Writes nothing. */
   resolve(platform: Platform, options: SourceOptions): Promise<ResolvedImage>;
   /**

@@ -4,6 +4,8 @@ import type { BlobCache } from "../blobs/cache.ts";
 import { loadGuestAssets, type GuestAssets, type GuestSources } from "../guest/assets.ts";
 import { defaultImageName } from "../images/name.ts";
 import type { ImageSource, ResolvedImage, RetryNotice } from "../oci/image-source.ts";
+import { checkSignature, type VerifiedSignature } from "../signature/check-signature.ts";
+import type { SignaturePolicy } from "../signature/policy.ts";
 import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { PullEventBody, Stage } from "./events.ts";
@@ -14,6 +16,8 @@ import type { StageClock } from "./stage-clock.ts";
 /** A pull, known before anything is written. */
 export interface PullPlan {
   readonly image: ResolvedImage;
+  /** Why a policy lets the image in; undefined where none asks. */
+  readonly signature: VerifiedSignature | undefined;
   readonly name: string;
   readonly optionsKey: string;
   /** What goes into the image besides its layers; undefined where nothing shall. */
@@ -28,6 +32,8 @@ export interface PlanDeps {
   readonly blobs: BlobCache;
   readonly guest: GuestSources;
   readonly limits: Limits;
+  /** Whose signatures are asked for, as the config says at this moment; nobody's where undefined. */
+  readonly signaturePolicies?: () => readonly SignaturePolicy[];
 }
 
 export interface PlanContext {
@@ -37,15 +43,26 @@ export interface PlanContext {
   readonly emit: (stage: Stage, body: PullEventBody) => void;
 }
 
-/** Stage 1: what the reference means, and whether it is here already. Writes nothing. */
+/**
+ * Stage 1: what the reference means, whether it may be pulled, and whether it is here already. Writes nothing. The
+ * signature is asked for each time: that an image is here says nothing of what the policy is by now.
+ */
 export async function planPull(deps: PlanDeps, pull: PlanContext, source: ImageSource): Promise<PullPlan> {
   const { request, signal, emit, clock } = pull;
   const onRetry = (notice: RetryNotice): void => emit("resolve", { kind: "retrying", ...notice });
-  const { value: image } = await clock.time("resolve", () =>
-    source.resolve(request.platform, { signal, onRetry }),
-  );
+  const { limits, signaturePolicies } = deps;
+  const { value } = await clock.time("resolve", async () => {
+    const image = await source.resolve(request.platform, { signal, onRetry });
+    const policies = signaturePolicies?.() ?? [];
+    const { documents } = source;
+    return {
+      image,
+      signature: await checkSignature({ image, policies, documents, limits, signal, onRetry }),
+    };
+  });
+  const { image, signature } = value;
   const name = request.name ?? defaultImageName(image);
-  const assets = request.noAgents ? undefined : await loadGuestAssets(deps.guest, deps.limits);
+  const assets = request.noAgents ? undefined : await loadGuestAssets(deps.guest, limits);
   const key = optionsKey(request, assets?.digest);
   const holder = await deps.store.findByName(name);
   if (holder !== undefined && holder.repository !== image.repository) {
@@ -63,7 +80,7 @@ export async function planPull(deps: PlanDeps, pull: PlanContext, source: ImageS
   );
   const bytesToFetch = missing.reduce((sum, { size }) => sum + size, 0);
   const needed = existing === undefined ? bytesToFetch : 0;
-  return { image, name, optionsKey: key, assets, bytesToFetch: needed, existing };
+  return { image, signature, name, optionsKey: key, assets, bytesToFetch: needed, existing };
 }
 
 /** What a plan looks like to those who watch. */

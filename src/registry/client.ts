@@ -1,3 +1,4 @@
+import { paced, type BandwidthLimit } from "../base/bandwidth.ts";
 import { algorithmOf, digestOf, isDigest, shortDigest, type Digest } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
@@ -14,11 +15,14 @@ import { blobStream, embeddedBlob } from "./blob-stream.ts";
 import { statusError, type Asked } from "./error-body.ts";
 import type { RegistryHost } from "./host.ts";
 import { askInTurn } from "./hosts.ts";
+import { RegistryDocuments } from "./repository-documents.ts";
 import { readAtMost, type HttpResponse } from "./response.ts";
 
 export interface RegistryOptions {
   readonly limits: Limits;
   readonly clock: Clock;
+  /** What the bodies of blobs keep to, with all other downloads. */
+  readonly bandwidth?: BandwidthLimit | undefined;
   /** The hosts that serve the repository, in the order in which they are asked. The source disposes of them. */
   readonly openHosts: () => Promise<readonly RegistryHost[]>;
 }
@@ -27,12 +31,16 @@ export interface RegistryOptions {
 export class RegistrySource implements ImageSource, ArtifactSource {
   readonly #reference: Reference;
   readonly #options: RegistryOptions;
+  readonly documents: RegistryDocuments;
   #hosts: Promise<readonly RegistryHost[]> | undefined;
   readonly #blobHosts = new BlobHosts();
 
   constructor(reference: Reference, options: RegistryOptions) {
     this.#reference = reference;
     this.#options = options;
+    const { limits, clock } = options;
+    const openHosts = () => this.#openHosts();
+    this.documents = new RegistryDocuments(repositoryOf(reference), { limits, clock, openHosts });
   }
 
   async resolve(platform: Platform, options: SourceOptions): Promise<ResolvedImage> {
@@ -60,7 +68,9 @@ export class RegistrySource implements ImageSource, ArtifactSource {
     const hosts = await this.#openHosts();
     return await askInTurn(this.#blobHosts.order(hosts, digest), "pull", subject, options, async (host) => {
       const stream = await this.#openBlobAt(host, descriptor, offset, options);
-      return { ...stream, blame: (fault) => this.#blobHosts.blame(hosts, host, digest, fault) };
+      const { bandwidth } = this.#options;
+      const body = bandwidth === undefined ? stream.body : paced(stream.body, bandwidth, options.signal);
+      return { ...stream, body, blame: (fault) => this.#blobHosts.blame(hosts, host, digest, fault) };
     });
   }
 

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { BandwidthLimit } from "../base/bandwidth.ts";
 import { BangerError } from "../base/error.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
 import { systemClock, type Clock } from "../base/retry.ts";
@@ -24,6 +25,8 @@ export interface RegistryAccess {
   /** @throws BangerError CONFIG_INVALID where they can't be used */
   readonly proxies?: () => ProxyRules;
   readonly userAgent?: string;
+  /** What all downloads together keep to. */
+  readonly bandwidth?: BandwidthLimit | undefined;
 }
 
 export interface OpenSourceOptions extends RegistryAccess {
@@ -71,10 +74,10 @@ function openPlace(
   source: Exclude<SourceReference, { kind: "docker-archive" }>,
   options: OpenSourceOptions,
 ): ImageSource & ArtifactSource {
-  const { limits = defaultLimits, clock = systemClock } = options;
+  const { limits = defaultLimits, clock = systemClock, bandwidth } = options;
   if (source.kind !== "registry") return new LayoutSource({ ...source, path: resolve(source.path) }, limits);
   const openHosts = () => openHostsOf(source.reference, options, limits, clock);
-  return new RegistrySource(source.reference, { limits, clock, openHosts });
+  return new RegistrySource(source.reference, { limits, clock, openHosts, bandwidth });
 }
 
 async function openHostsOf(
