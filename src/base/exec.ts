@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { execa } from "execa";
 import { BangerError, asBangerError, errnoOf } from "./error.ts";
 
@@ -12,8 +13,10 @@ export interface RunOptions {
   /** Added to a small, fixed environment; nothing else of the daemon's own is handed on. */
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
-  /** Called with each piece of stdout as it comes; it is still kept. */
+  /** Called with each piece of stdout as it comes; it is still kept. Must not throw. */
   readonly onStdout?: (piece: Uint8Array) => void;
+  /** False: stdout goes to `onStdout` alone, however long it is, and the program waits while that is at work. */
+  readonly keepStdout?: boolean;
 }
 
 export interface RunResult {
@@ -48,10 +51,12 @@ export async function run(program: string, args: readonly string[], options: Run
     forceKillAfterDelay: killGraceMs,
     timeout: options.timeoutMs,
     maxBuffer: options.maxOutputBytes,
+    buffer: { stdout: options.keepStdout ?? true },
   });
   const { onStdout } = options;
   if (onStdout !== undefined) child.stdout?.on("data", onStdout);
-  const result = await child;
+  const ended = options.keepStdout === false ? streamEnd(child.stdout) : Promise.resolve();
+  const [result] = await Promise.all([child, ended]);
   if (result.isCanceled)
     throw new BangerError("CANCELLED", `${op} was cancelled`, { op, cause: signal.reason });
   if (
@@ -69,6 +74,15 @@ export async function run(program: string, args: readonly string[], options: Run
     stdout: Buffer.from(result.stdout ?? []),
     stderr: Buffer.from(result.stderr ?? []),
   };
+}
+
+/** When its last piece has been handed out, or it was torn down. */
+async function streamEnd(stream: Readable | null): Promise<void> {
+  if (stream === null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.once("end", resolve);
+  stream.once("close", resolve);
+  await promise;
 }
 
 /** The e2fsprogs live in sbin, which an unprivileged user's PATH leaves out. */

@@ -45,6 +45,30 @@ test("input is handed over, and the environment is not", async () => {
   }
 });
 
+test("output that is not kept may be longer than what is, and comes whole", async () => {
+  let bytes = 0;
+  const result = await run(
+    "head",
+    ["-c", "5000000", "/dev/zero"],
+    options({ maxOutputBytes: 1000, keepStdout: false, onStdout: (piece) => void (bytes += piece.length) }),
+  );
+  assert.equal(result.exitCode, 0);
+  assert.equal(bytes, 5_000_000);
+  assert.equal(result.stdout.length, 0);
+});
+
+test("output that is not kept: a program that is not there, and a cancel, end it too", async () => {
+  const missing = run("banger-no-such-program", [], options({ keepStdout: false }));
+  await assert.rejects(missing, (error) => error instanceof BangerError && errnoOf(error.cause) === "ENOENT");
+  const cancel = new AbortController();
+  const endless = run(
+    "cat",
+    ["/dev/zero"],
+    options({ signal: cancel.signal, keepStdout: false, onStdout: () => cancel.abort() }),
+  );
+  await assert.rejects(endless, (error) => hasReason(error, "CANCELLED"));
+});
+
 test("a program that is not there is told from one that fails", async () => {
   await assert.rejects(run("banger-no-such-program", [], options()), (error) => {
     assert.ok(error instanceof BangerError);
