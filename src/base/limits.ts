@@ -103,6 +103,11 @@ export interface Limits {
   readonly catalogMs: number;
   /** Bytes kept of a program's stdout and stderr. */
   readonly programOutputBytes: number;
+  /**
+   * Bytes of an image that are hashed for its digest, holes included: at half a second for each GB, beside the
+   * comparison with the tree. A larger one has no digest.
+   */
+  readonly digestBytes: number;
   /** Milliseconds one e2fsprogs program may run. */
   readonly programMs: number;
 }
@@ -152,5 +157,6 @@ export const defaultLimits: Limits = {
   catalogEntries: 10_000,
   catalogMs: 15_000,
   programOutputBytes: 64 * MiB,
+  digestBytes: 32 * GiB,
   programMs: 60 * 60_000,
 };

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { BangerError, errnoOf } from "../base/error.ts";
+import { BangerError, errnoOf, hasReason } from "../base/error.ts";
 import { run, type RunResult } from "../base/exec.ts";
 import type { Limits } from "../base/limits.ts";
 
@@ -11,6 +11,8 @@ export interface FsckOptions {
 }
 
 export interface FsckReport {
+  /** False where e2fsck is not installed, and may be missing: all else is as if it had had nothing to say. */
+  readonly ran: boolean;
   /** e2fsck ended with 0: nothing to repair. */
   readonly clean: boolean;
   /** Lines that name a problem or propose an optimisation; the latter may come with `clean`. */
@@ -44,7 +46,17 @@ export async function fsck(path: string, options: FsckOptions): Promise<FsckRepo
       hint: "Run `e2fsck -fn` on the image by hand.",
     });
   }
-  return { clean: result.exitCode === 0, problems: parseProblems(output), output };
+  return { ran: true, clean: result.exitCode === 0, problems: parseProblems(output), output };
+}
+
+/** `fsck`, where e2fsck is installed. */
+export async function fsckIfThere(path: string, options: FsckOptions): Promise<FsckReport> {
+  try {
+    return await fsck(path, options);
+  } catch (error) {
+    if (!hasReason(error, "E2FSPROGS_MISSING")) throw error;
+    return { ran: false, clean: true, problems: [], output: "" };
+  }
 }
 
 async function runE2fsck(path: string, options: FsckOptions): Promise<RunResult> {

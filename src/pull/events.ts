@@ -117,6 +117,8 @@ export type PullEventBody =
       readonly depth: VerifyDepth;
       readonly inodeCount: number;
       readonly contentBytesHashed: number;
+      readonly rootfsDigest: Digest | undefined;
+      readonly fsckSkipped: boolean;
       readonly durationMs: number;
     }
   | { readonly kind: "bootArtifactsStaged"; readonly skipped: boolean; readonly durationMs: number }

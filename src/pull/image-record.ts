@@ -1,4 +1,5 @@
 import { printable } from "../base/bytes.ts";
+import type { Digest } from "../base/digest.ts";
 import type { BootReadiness } from "../guest/boot-readiness.ts";
 import type { Injection } from "../guest/inject.ts";
 import type { LayerIndex } from "../layers/layer-index.ts";
@@ -19,6 +20,7 @@ export interface FinishedImage {
   readonly bootReadiness: BootReadiness;
   readonly rootfsSizeBytes: number;
   readonly rootfsAllocatedBytes: number;
+  readonly rootfsDigest: Digest | undefined;
   readonly stageTimes: readonly StageTime[];
 }
 
@@ -41,7 +43,7 @@ export function imageRecord(finished: FinishedImage, createdAt: number = Date.no
     builder: finished.request.builder ?? defaultBuilder,
     rootfsSizeBytes: finished.rootfsSizeBytes,
     rootfsAllocatedBytes: finished.rootfsAllocatedBytes,
-    rootfsDigest: undefined,
+    rootfsDigest: finished.rootfsDigest,
     filesystemUuid: derivedUuid("file system", image.manifestDigest, plan.optionsKey),
     inodeCount: tree.inodeCount,
     contentBytes: tree.contentBytes,
@@ -59,6 +61,8 @@ export function imageRecord(finished: FinishedImage, createdAt: number = Date.no
     injectedFiles: finished.injection?.files ?? [],
     scrubbedPaths: finished.injection?.scrubbedPaths ?? [],
     bootReadiness: finished.bootReadiness,
+    kernelId: undefined,
+    boot: undefined,
   };
 }
 

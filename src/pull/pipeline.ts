@@ -1,11 +1,12 @@
 import { stat } from "node:fs/promises";
+import type { Digest } from "../base/digest.ts";
 import { requireSpace } from "../base/disk.ts";
 import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { runInSlices } from "../base/slices.ts";
 import type { BlobCache } from "../blobs/cache.ts";
 import type { BuilderName, BuiltFacts, RootfsBuilder } from "../ext4/builder.ts";
-import { verifyImage } from "../ext4/verify.ts";
+import { proveImage } from "../ext4/verify.ts";
 import { bootReadiness, type BootReadiness } from "../guest/boot-readiness.ts";
 import type { GuestSources } from "../guest/assets.ts";
 import { injectGuest, type Injection } from "../guest/inject.ts";
@@ -202,6 +203,7 @@ async function buildImage(
     bootReadiness: built.readiness,
     rootfsSizeBytes: built.sizeBytes,
     rootfsAllocatedBytes: allocatedBytes(await stat(staging.rootfsPath)),
+    rootfsDigest: built.rootfsDigest,
     stageTimes: pull.clock.times(),
   });
   pull.emit("stage-boot", { kind: "bootArtifactsStaged", skipped: true, durationMs: 0 });
@@ -218,6 +220,7 @@ async function buildImage(
 }
 
 interface BuiltRootfs extends BuiltFacts {
+  readonly rootfsDigest: Digest | undefined;
   readonly readiness: BootReadiness;
 }
 
@@ -262,10 +265,11 @@ async function buildRootfs(
   emit("inject", injectedEvent(injected));
 
   const depth = request.verify;
+  const fsckMayBeMissing = builder.name === "direct";
   const verified = await clock.time("verify", () =>
-    verifyImage({ path: staging.rootfsPath, tree, depth, limits: deps.limits, signal }),
+    proveImage({ path: staging.rootfsPath, tree, depth, limits: deps.limits, signal, fsckMayBeMissing }),
   );
-  const { inodeCount, contentBytesHashed } = verified.value;
+  const { inodeCount, contentBytesHashed, digest: rootfsDigest, fsck } = verified.value;
   const { config, platform } = plan.image;
   const agents = injected.injection !== undefined;
   const readiness = bootReadiness({ rootfs: staging.rootfsPath, platform, config, agents });
@@ -274,9 +278,11 @@ async function buildRootfs(
     depth,
     inodeCount,
     contentBytesHashed,
+    rootfsDigest,
+    fsckSkipped: !fsck.ran,
     durationMs: verified.durationMs,
   });
-  return { ...build.built, readiness };
+  return { ...build.built, rootfsDigest, readiness };
 }
 
 async function readyBuilder(deps: PipelineDeps, pull: PullContext): Promise<RootfsBuilder> {

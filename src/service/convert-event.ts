@@ -169,6 +169,8 @@ function buildField(body: BodyOf<BuildKind>): EventField {
           depth: body.depth === "full" ? VerifyDepth.FULL : VerifyDepth.METADATA,
           inodeCount: BigInt(body.inodeCount),
           contentBytesHashed: BigInt(body.contentBytesHashed),
+          rootfsDigest: body.rootfsDigest ?? "",
+          fsckSkipped: body.fsckSkipped,
           duration,
         },
       };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { openTempRoot } from "../base/temp-root.ts";
 import { packageVersion } from "../base/version.ts";
 import { BlobCache } from "../blobs/cache.ts";
+import { makeDirectBuilder } from "../ext4/direct/builder.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
 import { sweepIndexes } from "../layers/index/cache.ts";
 import { LayerScanner, makeScanPool } from "../layers/scan.ts";
@@ -15,15 +16,16 @@ import type { DaemonConfig } from "./config.ts";
 /** Makes what a daemon pulls with. What must be disposed of goes onto `owned`, which outlives the pulls. */
 export type OpenPulls = (config: DaemonConfig, store: Store, owned: AsyncDisposableStack) => Promise<Pulls>;
 
-export const openPulls: OpenPulls = async ({ paths, limits, tempDir, guest }, store, owned) => {
+export const openPulls: OpenPulls = async ({ paths, live, limits, tempDir, guest }, store, owned) => {
   const { stateDir, cacheDir } = paths;
   const blobs = await BlobCache.open(cacheDir, { limits });
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
   const temp = owned.use(await openTempRoot(tempDir, stateDir));
   const pool = owned.use(makeScanPool());
   const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });
-  const builders = new Map([[e2fsprogsBuilder.name, e2fsprogsBuilder]]);
+  const builders = new Map([makeDirectBuilder(), e2fsprogsBuilder].map((builder) => [builder.name, builder]));
   const queue = new TurnQueue(limits.concurrentPulls);
+  owned.use(live.follow((settings) => queue.resize(settings.limits.concurrentPulls)));
   return createPulls({
     store,
     blobs,

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
-import { fsck, parseProblems } from "../../src/ext4/fsck.ts";
+import { fsck, fsckIfThere, parseProblems } from "../../src/ext4/fsck.ts";
 import { debugfs, makeImage, Scratch } from "./image-maker.ts";
 import { buildTree, dir, file } from "./tree-builder.ts";
 
@@ -65,4 +65,15 @@ test("parseProblems leaves out what e2fsck says of itself", () => {
     "Inode 12, i_blocks is 8, should be 0.  Fix? no",
     "/x: ********** WARNING: Filesystem still has errors **********",
   ]);
+});
+
+test("where e2fsck may be missing, it is left out", async () => {
+  const report = await fsckIfThere("/nowhere.ext4", { ...options, program: "/nowhere/e2fsck" });
+  assert.deepEqual(report, { ran: false, clean: true, problems: [], output: "" });
+});
+
+test("one that is there and can't do its work is an error all the same", async () => {
+  await assert.rejects(fsckIfThere("/nowhere/rootfs.ext4", { ...options, program: "ls" }), (error) =>
+    hasReason(error, "E2FSPROGS_FAILED"),
+  );
 });

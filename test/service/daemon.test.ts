@@ -169,7 +169,15 @@ const allBodies: readonly PullEventBody[] = [
   { kind: "ext4Built", builder: "direct", sizeBytes: 1, contentBytesWritten: 2, durationMs: 3 },
   { kind: "ownershipApplied", inodeCount: 1, changeCount: 2, deviceCount: 3, xattrCount: 4, durationMs: 5 },
   { kind: "agentsInjected", skipped: true, whySkipped: "asked", files: [], scrubbedPaths: [], durationMs: 1 },
-  { kind: "verified", depth: "full", inodeCount: 1, contentBytesHashed: 2, durationMs: 3 },
+  {
+    kind: "verified",
+    depth: "full",
+    inodeCount: 1,
+    contentBytesHashed: 2,
+    rootfsDigest: undefined,
+    fsckSkipped: false,
+    durationMs: 3,
+  },
   { kind: "bootArtifactsStaged", skipped: true, durationMs: 1 },
   {
     kind: "published",

@@ -56,9 +56,10 @@ export function describeMilestone({ event }: PullEvent): Milestone | undefined {
       return done("inject", files.length === 0 ? "" : plural(files.length, "file"), duration);
     }
     case "verified": {
-      const { depth, inodeCount, contentBytesHashed, duration } = event.value;
+      const { depth, inodeCount, contentBytesHashed, fsckSkipped, duration } = event.value;
       const hashed = depth === VerifyDepth.FULL ? `, ${formatBytes(contentBytesHashed)} hashed` : "";
-      return done("verify", `${plural(inodeCount, "inode")} as the layers say${hashed}`, duration);
+      const unasked = fsckSkipped ? "; e2fsck is not installed" : "";
+      return done("verify", `${plural(inodeCount, "inode")} as the layers say${hashed}${unasked}`, duration);
     }
     case "bootArtifactsStaged": {
       const { skipped, artifacts, duration } = event.value;

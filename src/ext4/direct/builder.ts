@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { open } from "node:fs/promises";
 import { asBangerError } from "../../base/error.ts";
+import { sideBySide } from "../../base/side-by-side.ts";
 import { runInSlices } from "../../base/slices.ts";
 import type { BuildInput, OwnershipFacts, RootfsBuild, RootfsBuilder } from "../builder.ts";
 import { createSparse } from "../sparse-file.ts";
@@ -49,26 +50,17 @@ async function build(input: BuildInput, threads: number): Promise<RootfsBuild> {
   return new DirectBuild({ sizeBytes: plan.sizeBytes, contentBytes: plan.contentBytes }, facts);
 }
 
-/** Contents and metadata at once, as they meet in no block. Whichever fails takes the other with it. */
+/** Contents and metadata at once, as they meet in no block. */
 async function write(plan: LayoutPlan, input: BuildInput, pool: ContentPool): Promise<MetadataFacts> {
   const { target, layers, limits, onProgress } = input;
   const total = plan.contentBytes;
   const onBytes = (done: number): void => onProgress({ done, total, unit: "bytes" });
-  const stop = new AbortController();
-  const signal = AbortSignal.any([input.signal, stop.signal]);
   await using file = await open(target, "r+");
-  const both = [
+  const [facts] = await sideBySide(input.signal, (signal) => [
     runInSlices(writeMetadata(plan.metadata, file.fd), signal),
     writeContents(plan.runsByLayer, { target, layers, limits, pool, signal, onBytes }),
-  ] as const;
-  try {
-    const [facts] = await Promise.all(both);
-    return facts;
-  } catch (error) {
-    stop.abort(error);
-    await Promise.allSettled(both);
-    throw error;
-  }
+  ]);
+  return facts;
 }
 
 /** All is in its place once this exists: owners, modes, times, devices and xattrs are written with their inodes. */
