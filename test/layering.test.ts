@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ext4: ["base", "layers"],
   guest: ["base", "oci", "layers", "ext4"],
   kernel: ["base", "config", "oci", "registry", "blobs", "layers"],
-  store: ["base", "oci", "ext4"],
+  store: ["base", "oci", "ext4", "kernel"],
   images: ["base", "config", "oci", "layers", "ext4", "store"],
   pull: [
     "base",

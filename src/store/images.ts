@@ -1,4 +1,11 @@
-import { sql, type Kysely, type SelectQueryBuilder, type Selectable, type Transaction } from "kysely";
+import {
+  sql,
+  type Insertable,
+  type Kysely,
+  type SelectQueryBuilder,
+  type Selectable,
+  type Transaction,
+} from "kysely";
 import { BangerError } from "../base/error.ts";
 import { isDigest, type Digest } from "../base/digest.ts";
 import { fingerprint, formatPageToken, parsePageToken } from "./page-token.ts";
@@ -41,7 +48,10 @@ const minPrefixLength = 4;
 export async function insertImage(db: Kysely<Schema>, record: ImageRecord): Promise<void> {
   await db.transaction().execute(async (trx) => {
     if (record.name !== "") await freeName(trx, record.name, record.repository);
-    await trx.insertInto("images").values(imageRow(record)).execute();
+    await trx
+      .insertInto("images")
+      .values(await withKernel(trx, imageRow(record)))
+      .execute();
     const layers = layerRows(record);
     for (let at = 0; at < layers.length; at += layersAtOnce) {
       await trx
@@ -50,6 +60,17 @@ export async function insertImage(db: Kysely<Schema>, record: ImageRecord): Prom
         .execute();
     }
   });
+}
+
+/** The kernel may have been removed, by force, since the image was staged with it: the image has its files. */
+async function withKernel(
+  trx: Transaction<Schema>,
+  row: Insertable<ImagesTable>,
+): Promise<Insertable<ImagesTable>> {
+  const { kernel_id: id } = row;
+  if (id === undefined || id === null) return row;
+  const kernel = await trx.selectFrom("kernels").select("id").where("id", "=", id).executeTakeFirst();
+  return kernel === undefined ? { ...row, kernel_id: null } : row;
 }
 
 /** Takes the name from an image of the same repository; refuses to take it from another repository's. */

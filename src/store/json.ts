@@ -77,6 +77,10 @@ export class Field {
     return this.#value === undefined ? undefined : this.list(parse);
   }
 
+  optional<T>(parse: (item: Field) => T): T | undefined {
+    return this.#value === undefined || this.#value === null ? undefined : parse(this);
+  }
+
   /** Names to strings, as labels are. */
   stringMap(): Readonly<Record<string, string>> {
     const value = this.#value;

@@ -1,5 +1,6 @@
 import type { Digest } from "../base/digest.ts";
 import type { BuilderName } from "../ext4/builder.ts";
+import type { BootRecord } from "../kernel/kernel-record.ts";
 import type { ImageConfig } from "../oci/manifest.ts";
 import type { Platform } from "../oci/platform.ts";
 
@@ -80,6 +81,10 @@ export interface ImageRecord {
   /** What was emptied or taken away so that no two machines have the image's identity. */
   readonly scrubbedPaths: readonly string[];
   readonly bootReadiness: BootReadinessRecord;
+  /** The kernel of the store that it was staged with; undefined without one, and once that is gone. */
+  readonly kernelId: string | undefined;
+  /** Undefined without a kernel. */
+  readonly boot: BootRecord | undefined;
 }
 
 /** A promise that an image stays, made to somebody who uses it. */

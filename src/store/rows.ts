@@ -11,13 +11,23 @@ import type {
   PullState,
   StageTime,
 } from "./records.ts";
+import { kernelFormats } from "../kernel/kernel-head.ts";
+import type { BootRecord } from "../kernel/kernel-record.ts";
+import { bootDrivers } from "../kernel/modules.ts";
 import type { ImageLayersTable, ImagesTable, PullsTable } from "./schema.ts";
 import type { Platform } from "../oci/platform.ts";
 
 /** What a list shows of an image: all but what only one image at a time is asked for. */
 export type ImageSummary = Omit<
   ImageRecord,
-  "layers" | "losses" | "stageTimes" | "injectedFiles" | "scrubbedPaths" | "bootReadiness"
+  | "layers"
+  | "losses"
+  | "stageTimes"
+  | "injectedFiles"
+  | "scrubbedPaths"
+  | "bootReadiness"
+  | "kernelId"
+  | "boot"
 >;
 
 export const summaryColumns = [
@@ -68,6 +78,8 @@ export function imageRow(record: ImageRecord): Insertable<ImagesTable> {
     injected_files_json: JSON.stringify(record.injectedFiles),
     scrubbed_paths_json: JSON.stringify(record.scrubbedPaths),
     boot_readiness_json: JSON.stringify(record.bootReadiness),
+    kernel_id: record.kernelId ?? null,
+    boot_json: record.boot === undefined ? null : JSON.stringify(record.boot),
   };
 }
 
@@ -123,6 +135,8 @@ export function parseImage(
       item.string(),
     ),
     bootReadiness: parseBootReadiness(Field.fromJson(row.boot_readiness_json, `${at} boot readiness`)),
+    kernelId: row.kernel_id ?? undefined,
+    boot: row.boot_json === null ? undefined : parseBoot(Field.fromJson(row.boot_json, `${at} boot`)),
   };
 }
 
@@ -141,6 +155,24 @@ function parseBootReadiness(field: Field): BootReadinessRecord {
   return {
     initPath: field.get("initPath").string(),
     obstacles: field.get("obstacles").list((item) => item.string()),
+  };
+}
+
+function parseBoot(field: Field): BootRecord {
+  return {
+    kernelName: field.get("kernelName").string(),
+    kernelVersion: field.get("kernelVersion").string(),
+    kernelFormat: field.get("kernelFormat").oneOf(kernelFormats),
+    kernelDigest: field.get("kernelDigest").digest(),
+    pvh: field.get("pvh").boolean(),
+    hasInitrd: field.get("hasInitrd").boolean(),
+    hasModules: field.get("hasModules").boolean(),
+    modulesInRootfs: field.get("modulesInRootfs").boolean(),
+    builtins: field.get("builtins").optionalList((item) => item.oneOf(bootDrivers)),
+    rootDevice: field.get("rootDevice").string(),
+    commandLine: field.get("commandLine").string(),
+    sharing: field.get("sharing").oneOf(["reflink", "link", "copy"]),
+    warnings: field.get("warnings").list((item) => item.string()),
   };
 }
 

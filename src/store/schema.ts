@@ -6,6 +6,7 @@ export interface Schema {
   readonly image_layers: ImageLayersTable;
   readonly pulls: PullsTable;
   readonly leases: LeasesTable;
+  readonly kernels: KernelsTable;
 }
 
 /** A column that is written once. */
@@ -39,6 +40,9 @@ export interface ImagesTable {
   readonly injected_files_json: Fixed<string>;
   readonly scrubbed_paths_json: Fixed<string>;
   readonly boot_readiness_json: Fixed<string>;
+  /** Null where it has none, or had one of the store that is gone. */
+  readonly kernel_id: string | null;
+  readonly boot_json: Fixed<string | null>;
 }
 
 export interface ImageLayersTable {
@@ -71,6 +75,20 @@ export interface PullsTable {
   readonly request_json: ColumnType<string, string | undefined, never>;
   /** 0 or 1: it had credentials, which are nowhere. */
   readonly had_credentials: ColumnType<number, number | undefined, never>;
+}
+
+export interface KernelsTable {
+  readonly id: Fixed<string>;
+  readonly name: Fixed<string>;
+  readonly version: Fixed<string>;
+  readonly architecture: Fixed<string>;
+  readonly digest: Fixed<string>;
+  readonly content_digest: Fixed<string>;
+  readonly size_bytes: Fixed<number>;
+  /** Milliseconds since 1970. */
+  readonly created_at: Fixed<number>;
+  readonly source: Fixed<string>;
+  readonly details_json: Fixed<string>;
 }
 
 export interface LeasesTable {

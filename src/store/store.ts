@@ -9,12 +9,16 @@ import type { LeaseRequest } from "./leases.ts";
 import { isDiskFull, openDatabase } from "./open.ts";
 import * as pulls from "./pulls.ts";
 import type { InterruptedPulls, PullPage, PullQuery } from "./pulls.ts";
+import * as kernels from "./kernels.ts";
+import type { KernelPage, KernelQuery, KernelUse } from "./kernels.ts";
+import type { KernelRecord } from "../kernel/kernel-record.ts";
 import type { ImageRecord, LeaseRecord, PullRecord, StoredRequest } from "./records.ts";
 import type { Schema } from "./schema.ts";
 
 export type { ImageListOrder, ImagePage, ImageQuery } from "./images.ts";
 export type { LeaseRequest } from "./leases.ts";
 export type { InterruptedPulls, PullPage, PullQuery, ResumablePull } from "./pulls.ts";
+export type { KernelPage, KernelQuery, KernelUse } from "./kernels.ts";
 export type { ImageSummary } from "./rows.ts";
 
 /**
@@ -67,6 +71,15 @@ export interface Store extends AsyncDisposable {
   releaseLease(id: string): Promise<void>;
   /** Those that have not ended, the one that lasts longest first. */
   leasesOf(imageId: string): Promise<readonly LeaseRecord[]>;
+
+  /** @throws BangerError NAME_TAKEN. */
+  insertKernel(record: KernelRecord): Promise<void>;
+  findKernel(name: string): Promise<KernelUse | undefined>;
+  /** @throws BangerError OPTION_INVALID for a token. */
+  listKernels(query: KernelQuery): Promise<KernelPage>;
+  /** @throws BangerError KERNEL_IN_USE where images use it, unless forced; KERNEL_UNKNOWN. */
+  deleteKernel(id: string, force: boolean): Promise<void>;
+  allKernels(): Promise<readonly { readonly id: string; readonly name: string }[]>;
 
   /** A pull with its request can go on after a restart, if it is detached. */
   insertPull(record: PullRecord, request?: StoredRequest): Promise<void>;
@@ -121,6 +134,11 @@ export async function openStore(
     acquireLease: (request) => guarded(() => leases.acquireLease(db, request, now(), condemned)),
     releaseLease: (id) => guarded(() => leases.releaseLease(db, id, now())),
     leasesOf: (id) => guarded(() => leases.leasesOf(db, id, now())),
+    insertKernel: (record) => guarded(() => kernels.insertKernel(db, record)),
+    findKernel: (name) => guarded(() => kernels.findKernel(db, name)),
+    listKernels: (query) => guarded(() => kernels.listKernels(db, query)),
+    deleteKernel: (id, force) => guarded(() => kernels.deleteKernel(db, id, force)),
+    allKernels: () => guarded(() => kernels.allKernels(db)),
     insertPull: (record, request) => guarded(() => pulls.insertPull(db, record, request, keepSince())),
     updatePull: (record) => guarded(() => pulls.updatePull(db, record)),
     deletePull: (id) => guarded(() => pulls.deletePull(db, id)),

@@ -1,10 +1,30 @@
 import { digestOf, type Digest } from "../../src/base/digest.ts";
 import { newImageId } from "../../src/images/layout.ts";
+import type { BootRecord } from "../../src/kernel/kernel-record.ts";
 import type { ImageRecord, PullRecord } from "../../src/store/records.ts";
 
 /** A digest that stands for some bytes. */
 export function digestFor(text: string): Digest {
   return digestOf(Buffer.from(text));
+}
+
+/** What stands beside an image, with something in every field. */
+function bootRecord(): BootRecord {
+  return {
+    kernelName: "debian-cloud",
+    kernelVersion: "6.1.0-42-cloud-amd64",
+    kernelFormat: "bzImage",
+    kernelDigest: digestFor("kernel"),
+    pvh: true,
+    hasInitrd: true,
+    hasModules: true,
+    modulesInRootfs: true,
+    builtins: ["ext4", "nvme"],
+    rootDevice: "/dev/nvme0n1",
+    commandLine: "console=ttyS0 root=/dev/nvme0n1 rw",
+    sharing: "link",
+    warnings: ["a warning"],
+  };
 }
 
 /** A whole record with something in every field; tests change what they are about. */
@@ -88,6 +108,8 @@ export function imageRecord(changes: Partial<ImageRecord> = {}): ImageRecord {
     ],
     scrubbedPaths: ["/etc/machine-id"],
     bootReadiness: { initPath: "/sbin/init", obstacles: ["there is none"] },
+    kernelId: undefined,
+    boot: bootRecord(),
     ...changes,
   };
 }

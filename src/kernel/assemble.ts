@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { parseDigest, type Digest } from "../base/digest.ts";
+import { requireSpace } from "../base/disk.ts";
+import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
+import { shareFile } from "../base/share-file.ts";
+import { indexModules } from "./depmod.ts";
+import { identifyKernel, type KernelIdentity } from "./identify.ts";
+import { kernelPathsIn } from "./layout.ts";
+import { builtinDrivers, isModule, listModules, modulesRelease, type BootDriver } from "./modules.ts";
+
+/** Files that make a kernel, wherever they are. */
+export interface KernelFiles {
+  readonly kernelPath: string;
+  readonly initrdPath: string | undefined;
+  /** A folder that is itself `lib/modules/<version>`. */
+  readonly modulesPath: string | undefined;
+}
+
+export interface KernelModules {
+  /** That they were built for. */
+  readonly release: string;
+  /** `modules.dep` is there: a guest's modprobe finds them. */
+  readonly indexed: boolean;
+}
+
+/** A kernel whose files are together, checked and read-only, under the names of `layout.ts`. */
+export interface AssembledKernel extends KernelIdentity {
+  readonly hasInitrd: boolean;
+  readonly modules: KernelModules | undefined;
+  /** Undefined where nothing tells. */
+  readonly builtins: readonly BootDriver[] | undefined;
+  /** Of all its files: equal digests are equal kernels. */
+  readonly contentDigest: Digest;
+  readonly totalBytes: number;
+  readonly warnings: readonly string[];
+}
+
+export interface AssembleOptions {
+  /** Whether the files are the caller's own, which nobody writes to: they may then be shared as inodes. */
+  readonly own: boolean;
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+}
+
+const op = "check kernel";
+
+/**
+ * Brings a kernel's files together in `dir`, which is empty and the caller's, and checks them. What is checked is the
+ * copy, so that nobody changes it afterwards.
+ *
+ * @throws BangerError KERNEL_INVALID, FILE_UNKNOWN, DISK_FULL, CANCELLED, or of the file system.
+ */
+export async function assembleKernel(
+  files: KernelFiles,
+  dir: string,
+  options: AssembleOptions,
+): Promise<AssembledKernel> {
+  try {
+    return await assemble(files, dir, options);
+  } catch (error) {
+    throw asBangerError(error, op);
+  }
+}
+
+async function assemble(files: KernelFiles, dir: string, options: AssembleOptions): Promise<AssembledKernel> {
+  const { limits, signal, own } = options;
+  const { kernelPath, initrdPath, modulesPath } = files;
+  const paths = kernelPathsIn(dir);
+  const listing = modulesPath === undefined ? undefined : await listModules(modulesPath, limits, signal);
+  const kernelBytes = await fileBytes(kernelPath);
+  const initrdBytes = initrdPath === undefined ? 0 : await fileBytes(initrdPath);
+  const totalBytes = kernelBytes + initrdBytes + (listing?.sizeBytes ?? 0);
+  if (totalBytes > limits.kernelBytes) throw tooLarge(kernelPath, limits.kernelBytes);
+  if (!own) await requireSpace([{ path: dir, bytes: totalBytes }], op);
+
+  await bring(kernelPath, paths.kernel, own);
+  const identity = await identifyKernel(paths.kernel, signal, kernelPath);
+  if (initrdPath !== undefined) await bring(initrdPath, paths.initrd, own);
+  const warnings: string[] = [];
+  const hash = createHash("sha256").update(`kernel ${identity.digest}\n`);
+  if (initrdPath !== undefined) hash.update(`initrd ${await hashFile(paths.initrd, signal)}\n`);
+
+  let modules: KernelModules | undefined;
+  let builtins: readonly BootDriver[] | undefined;
+  if (modulesPath !== undefined && listing !== undefined) {
+    const found = await modulesRelease(modulesPath, listing);
+    builtins = await builtinDrivers(modulesPath, listing);
+    await mkdir(paths.modules, { mode: 0o755 });
+    for (const folder of listing.folders) await mkdir(join(paths.modules, folder), { mode: 0o755 });
+    for (const { path } of listing.files) {
+      signal.throwIfAborted();
+      await bring(join(modulesPath, path), join(paths.modules, path), own);
+    }
+    const release = found ?? identity.version;
+    const indexed = await index(dir, release, listing.files, signal);
+    warnings.push(...modulesWarnings({ release, indexed }, identity.version, listing.leftOut));
+    modules = { release, indexed };
+    const final = await listModules(paths.modules, limits, signal);
+    for (const { path } of final.files) {
+      await chmod(join(paths.modules, path), 0o444);
+      hash.update(`module ${JSON.stringify(path)} ${await hashFile(join(paths.modules, path), signal)}\n`);
+    }
+  }
+  const contentDigest = parseDigest(`sha256:${hash.digest("hex")}`, op);
+  const hasInitrd = initrdPath !== undefined;
+  return { ...identity, hasInitrd, modules, builtins, contentDigest, totalBytes, warnings };
+}
+
+/** Where kmod isn't, what came with the modules counts. */
+async function index(
+  dir: string,
+  release: string,
+  files: readonly { readonly path: string }[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!files.some(({ path }) => isModule(path))) return true;
+  return (await indexModules(dir, release, signal)) || files.some(({ path }) => path === "modules.dep");
+}
+
+/** Pure. */
+export function modulesWarnings(
+  modules: KernelModules,
+  version: string,
+  leftOut: readonly string[],
+): readonly string[] {
+  const odd = leftOut.filter((path) => path !== "build" && path !== "source");
+  return [
+    ...(modules.release === version
+      ? []
+      : [
+          `the modules are of Linux ${modules.release}, and the kernel is ${version}: it will load none of them`,
+        ]),
+    ...(modules.indexed
+      ? []
+      : ["the modules have no modules.dep: install kmod, and bring the kernel in again"]),
+    ...(odd.length === 0
+      ? []
+      : [
+          `${odd.length} links and special files of the modules' folder are left out: ${odd.slice(0, 3).join(", ")}`,
+        ]),
+  ];
+}
+
+async function bring(from: string, to: string, own: boolean): Promise<void> {
+  await shareFile(from, to, own);
+  // Images share its bytes, perhaps as one inode: nobody is to write to it in place.
+  await chmod(to, 0o444);
+}
+
+async function fileBytes(path: string): Promise<number> {
+  try {
+    const stats = await stat(path);
+    if (stats.isFile()) return stats.size;
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error;
+    throw new BangerError("FILE_UNKNOWN", `there is no file ${path}`, {
+      op,
+      cause: error,
+      hint: "Check the path: it is one of the machine that bangerd runs on.",
+      facts: { path },
+    });
+  }
+  throw new BangerError("KERNEL_INVALID", `${path} is no regular file`, { op, facts: { path } });
+}
+
+async function hashFile(path: string, signal: AbortSignal): Promise<Digest> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash, { signal });
+  return parseDigest(`sha256:${hash.digest("hex")}`, op);
+}
+
+function tooLarge(path: string, limit: number): BangerError {
+  return new BangerError(
+    "KERNEL_INVALID",
+    `${path}, with its initrd and modules, is larger than ${limit} bytes`,
+    {
+      op,
+      hint: "Raise limits.kernel_bytes if it really is a kernel.",
+      facts: { path },
+    },
+  );
+}

@@ -1,0 +1,143 @@
+import { open, type FileHandle } from "node:fs/promises";
+import { parseDigest, type Digest } from "../base/digest.ts";
+import { createHash } from "node:crypto";
+import { BangerError, asBangerError } from "../base/error.ts";
+import {
+  bannerStart,
+  kernelHeadBytes,
+  maxRelease,
+  parseKernelHead,
+  releaseInBanner,
+  type KernelFormat,
+  type KernelHead,
+  type ProgramHeaders,
+} from "./kernel-head.ts";
+
+/** What a kernel's file is, read from the file itself. */
+export interface KernelIdentity {
+  readonly format: KernelFormat;
+  /** As OCI names it. */
+  readonly architecture: string;
+  /** As `uname -r` says inside. */
+  readonly version: string;
+  /** A vmlinux that QEMU and Cloud Hypervisor can enter; any bzImage and Image can be. */
+  readonly pvh: boolean;
+  readonly sizeBytes: number;
+  readonly digest: Digest;
+}
+
+const op = "identify kernel";
+
+/** Bytes read at a time. */
+const pieceBytes = 1024 * 1024;
+
+/**
+ * Reads a kernel once: its head, its version and its digest.
+ *
+ * @param shown what errors call it, where it is a copy
+ *
+ * @throws BangerError KERNEL_INVALID, CANCELLED, or of the file system.
+ */
+export async function identifyKernel(
+  path: string,
+  signal: AbortSignal,
+  shown: string = path,
+): Promise<KernelIdentity> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, "r");
+    const head = await readAt(file, 0, kernelHeadBytes);
+    const found = parseKernelHead(head);
+    if (found.kind === "refused") throw refused(shown, found);
+    const { digest, release, sizeBytes } = await readThrough(file, signal);
+    const version = found.version ?? release;
+    if (version === undefined) {
+      throw refused(shown, { problem: "is no Linux kernel: it never says “Linux version”" });
+    }
+    const pvh = found.format !== "vmlinux" || (await hasPvhEntry(file, found.programHeaders));
+    const { format, architecture } = found;
+    return { format, architecture, version, pvh, sizeBytes, digest };
+  } catch (error) {
+    throw asBangerError(error, op);
+  } finally {
+    await file?.close();
+  }
+}
+
+function refused(
+  path: string,
+  { problem, hint }: Omit<KernelHead & { kind: "refused" }, "kind">,
+): BangerError {
+  const details = { op, facts: { path } };
+  return new BangerError(
+    "KERNEL_INVALID",
+    `${path} ${problem}`,
+    hint === undefined ? details : { ...details, hint },
+  );
+}
+
+/** The banner may lie across two pieces: the end of one is looked at with the next. */
+async function readThrough(
+  file: FileHandle,
+  signal: AbortSignal,
+): Promise<{ readonly digest: Digest; readonly release: string | undefined; readonly sizeBytes: number }> {
+  const hash = createHash("sha256");
+  const overlap = bannerStart.length + maxRelease + 1;
+  let release: string | undefined;
+  let tail: Buffer = Buffer.alloc(0);
+  let sizeBytes = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const piece = await readAt(file, sizeBytes, pieceBytes);
+    if (piece.length === 0) break;
+    hash.update(piece);
+    sizeBytes += piece.length;
+    const seen = Buffer.concat([tail, piece]);
+    release ??= releaseInBanner(seen);
+    tail = seen.subarray(Math.max(0, seen.length - overlap));
+  }
+  return { digest: parseDigest(`sha256:${hash.digest("hex")}`, op), release, sizeBytes };
+}
+
+const noteHeader = 4;
+/** include/xen/interface/elfnote.h */
+const pvhEntryNote = 18;
+
+/** Whether a 64-bit vmlinux has the note that names its 32-bit entry (XEN_ELFNOTE_PHYS32_ENTRY, `CONFIG_PVH`). */
+async function hasPvhEntry(file: FileHandle, headers: ProgramHeaders | undefined): Promise<boolean> {
+  // An ELF file may have 65,535 of them; a kernel has five.
+  if (headers === undefined || headers.count > 64 || headers.entryBytes < 56) return false;
+  const table = await readAt(file, headers.offset, headers.count * headers.entryBytes);
+  for (let at = 0; at + 56 <= table.length; at += headers.entryBytes) {
+    if (table.readUInt32LE(at) !== noteHeader) continue;
+    const offset = Number(table.readBigUInt64LE(at + 8));
+    const bytes = Number(table.readBigUInt64LE(at + 32));
+    if (bytes <= pieceBytes && hasNote(await readAt(file, offset, bytes))) return true;
+  }
+  return false;
+}
+
+/** Name and description are padded to four bytes each (System V ABI, "Note Section"). */
+function hasNote(notes: Buffer): boolean {
+  const padded = (bytes: number): number => (bytes + 3) & ~3;
+  for (let at = 0; at + 12 <= notes.length;) {
+    const [nameBytes, valueBytes] = [notes.readUInt32LE(at), notes.readUInt32LE(at + 4)];
+    const name = notes.toString("latin1", at + 12, at + 12 + nameBytes);
+    if (notes.readUInt32LE(at + 8) === pvhEntryNote && name === "Xen\0") return true;
+    at += 12 + padded(nameBytes) + padded(valueBytes);
+  }
+  return false;
+}
+
+/** As many bytes as there are; an offset past what a number holds reads nothing. */
+async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  if (!Number.isSafeInteger(position)) return Buffer.alloc(0);
+  const buffer = Buffer.alloc(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}

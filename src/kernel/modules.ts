@@ -1,0 +1,141 @@
+import { lstat, readFile, readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip, zstdDecompress } from "node:zlib";
+import { BangerError, errnoOf } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
+
+const op = "read modules";
+
+/** What is in a folder `lib/modules/<version>`. Paths are relative to it, folders before what is in them, sorted. */
+export interface ModulesListing {
+  readonly folders: readonly string[];
+  readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
+  readonly sizeBytes: number;
+  /** Symbolic links and special files, which are never taken along: `build` and `source` lead out of the folder. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * Lists a modules' folder. Follows no link.
+ *
+ * @throws BangerError KERNEL_INVALID where it is no such folder or too much, FILE_UNKNOWN where it is not there.
+ */
+export async function listModules(
+  dir: string,
+  limits: Pick<Limits, "kernelFiles" | "kernelBytes">,
+  signal: AbortSignal,
+): Promise<ModulesListing> {
+  const folders: string[] = [];
+  const files: { path: string; sizeBytes: number }[] = [];
+  const leftOut: string[] = [];
+  let sizeBytes = 0;
+  const visit = async (folder: string): Promise<void> => {
+    const entries = await readdir(join(dir, folder), { withFileTypes: true });
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      signal.throwIfAborted();
+      const path = join(folder, entry.name);
+      if (files.length + folders.length >= limits.kernelFiles)
+        throw tooMuch(dir, `${limits.kernelFiles} files`);
+      if (entry.isDirectory()) {
+        folders.push(path);
+        await visit(path);
+      } else if (entry.isFile()) {
+        const { size } = await lstat(join(dir, path));
+        sizeBytes += size;
+        if (sizeBytes > limits.kernelBytes) throw tooMuch(dir, `${limits.kernelBytes} bytes`);
+        files.push({ path, sizeBytes: size });
+      } else leftOut.push(path);
+    }
+  };
+  try {
+    await visit("");
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === "ENOENT")
+      throw new BangerError("FILE_UNKNOWN", `there is no folder ${dir}`, { op, cause: error });
+    if (code === "ENOTDIR") throw notModules(dir);
+    throw error;
+  }
+  const isModules = files.some(({ path }) => path === "modules.builtin" || isModule(path));
+  if (!isModules || folders.some((path) => path === "lib")) throw notModules(dir);
+  return { folders, files, sizeBytes, leftOut };
+}
+
+/** A kernel object, compressed or not (kmod's `KMOD_EXTENSION_…`). */
+export function isModule(path: string): boolean {
+  return /\.ko(?:\.(?:gz|xz|zst))?$/.test(path);
+}
+
+/** The most that one module is inflated to. Real ones have a few MB; with debug information, a hundred. */
+const moduleBytes = 256 * 1024 * 1024;
+
+/**
+ * The release that modules were built for: the first word of `vermagic`, which the kernel compares (kernel/module/main.c,
+ * `check_modinfo`). Where it can't be read, as from xz, what the folder is called; undefined where that is no release.
+ */
+export async function modulesRelease(dir: string, listing: ModulesListing): Promise<string | undefined> {
+  const readable = listing.files.find(({ path }) => /\.ko(?:\.(?:gz|zst))?$/.test(path));
+  if (readable !== undefined) {
+    const bytes = await inflated(join(dir, readable.path));
+    const at = bytes?.indexOf("vermagic=") ?? -1;
+    const release =
+      at < 0 ? undefined : /^vermagic=(\S+)/.exec(bytes?.toString("latin1", at, at + 128) ?? "")?.[1];
+    if (release !== undefined) return release;
+  }
+  const name = basename(dir);
+  return /^[0-9]+\.[0-9]+/.test(name) ? name : undefined;
+}
+
+async function inflated(path: string): Promise<Buffer | undefined> {
+  const bytes = await readFile(path);
+  const bound = { maxOutputLength: moduleBytes };
+  try {
+    if (path.endsWith(".gz")) return await promisify(gunzip)(bytes, bound);
+    if (path.endsWith(".zst")) return await promisify(zstdDecompress)(bytes, bound);
+    return bytes;
+  } catch {
+    // A damaged module says nothing of its release; depmod says what is wrong with it.
+    return undefined;
+  }
+}
+
+/** Drivers that decide how a machine's disk and network are shown to a kernel without an initrd. */
+export const bootDrivers = ["ext4", "nvme", "virtio_blk", "virtio_mmio", "virtio_net", "virtio_pci"] as const;
+
+export type BootDriver = (typeof bootDrivers)[number];
+
+/** Of those, the ones in the kernel itself; undefined where no `modules.builtin` tells (Documentation/kbuild/kbuild.rst). */
+export async function builtinDrivers(
+  dir: string,
+  listing: ModulesListing,
+): Promise<readonly BootDriver[] | undefined> {
+  if (!listing.files.some(({ path }) => path === "modules.builtin")) return undefined;
+  return parseBuiltin(await readFile(join(dir, "modules.builtin"), "utf8"));
+}
+
+/** Pure. File names have dashes where modules have underscores, or not: kmod takes both for one. */
+export function parseBuiltin(text: string): readonly BootDriver[] {
+  const names = new Set(text.split("\n").map((line) => basename(line.trim(), ".ko").replaceAll("-", "_")));
+  return bootDrivers.filter((driver) => names.has(driver));
+}
+
+function notModules(dir: string): BangerError {
+  return new BangerError(
+    "KERNEL_INVALID",
+    `${dir} is no folder of modules: neither modules.builtin nor a module is in it`,
+    {
+      op,
+      hint: "Give the folder lib/modules/VERSION itself, with kernel/ and modules.builtin in it.",
+      facts: { path: dir },
+    },
+  );
+}
+
+function tooMuch(dir: string, bound: string): BangerError {
+  return new BangerError("KERNEL_INVALID", `${dir} holds more than ${bound}`, {
+    op,
+    hint: "Leave out what is no module, or raise limits.kernel_files and limits.kernel_bytes.",
+    facts: { path: dir },
+  });
+}
