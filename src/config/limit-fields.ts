@@ -8,6 +8,7 @@ export type LimitName = keyof Limits;
 export const limitsElsewhere = {
   concurrentPulls: "pulls",
   concurrentDownloads: "registry",
+  dialMs: "registry",
   responseMs: "registry",
   stallMs: "registry",
 } as const satisfies Partial<Record<LimitName, string>>;
@@ -33,7 +34,8 @@ const comments: Partial<Record<LimitName, string>> = {
   concurrentPulls: "Pulls that build at once; the rest wait.",
   concurrentDownloads:
     "Layers downloaded at once for one pull. Registries throttle past a handful of connections.",
-  responseMs: "How long a registry may take until a connection is up and its answer begins.",
+  dialMs: "How long a connection to a registry may take to be up.",
+  responseMs: "How long a registry may take to begin its answer.",
   slowWindowMs: "How long a download may be slower than `min_bytes_per_second` before it is tried again.",
   stallMs: "How long a download may stand still before it is taken for dead, and tried again.",
 };

@@ -1,6 +1,6 @@
 import type { Limits } from "../base/limits.ts";
 import type { ReadConfig } from "./read.ts";
-import { sections } from "./schema.ts";
+import { restartKeys, sections } from "./schema.ts";
 import type { Settings } from "./settings.ts";
 
 /** One key whose value is another than it was. */
@@ -54,6 +54,7 @@ export class LiveConfig {
 }
 
 function onReloadOf(key: string): SettingChange["onReload"] {
+  if (restartKeys.has(key)) return "restart";
   const section = sections.find(({ name }) => key === name || key.startsWith(`${name}.`));
   return section?.onReload ?? "restart";
 }

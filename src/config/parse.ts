@@ -60,6 +60,7 @@ function settingsOf(file: ConfigFile): Settings {
   for (const { name, field } of schema.limitFields) limits[name] = file.table("limits").get(field);
   limits.concurrentPulls = pulls.get(pullFields.concurrent);
   limits.concurrentDownloads = registry.get(registryFields.concurrentDownloads);
+  limits.dialMs = registry.get(registryFields.dialTimeout);
   limits.responseMs = registry.get(registryFields.responseTimeout);
   limits.stallMs = registry.get(registryFields.stallTimeout);
   return {

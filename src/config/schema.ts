@@ -102,6 +102,7 @@ export const registryFields = {
       "one decides. `BANGER_CERTS_DIR` beats it.",
     fallback: absent("`certs.d` beside the config"),
   }),
+  dialTimeout: limitField("dialMs", "dial_timeout"),
   responseTimeout: limitField("responseMs", "response_timeout"),
   stallTimeout: limitField("stallMs", "stall_timeout"),
 };
@@ -195,6 +196,9 @@ const table = (
   fields: Readonly<Record<string, Field<unknown>>>,
   many = false,
 ): Section => ({ name, onReload, says, fields: Object.values(fields), many });
+
+/** What waits for a restart though the rest of its section does not. */
+export const restartKeys: ReadonlySet<string> = new Set(["registry.certs_dirs"]);
 
 /** All that a config file may hold. The parser, the defaults and docs/config.md come from it. */
 export const sections: readonly Section[] = [

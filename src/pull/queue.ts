@@ -12,11 +12,21 @@ export interface Turn extends Disposable {
 
 /** Lets a bounded number in at once, first come first served, and tells those outside where they stand. */
 export class TurnQueue {
+  #places: number;
+  /** Below zero while more are in than there are places now. */
   #free: number;
   readonly #waiting: Waiter[] = [];
 
   constructor(places: number) {
+    this.#places = places;
     this.#free = places;
+  }
+
+  /** From now on that many may be in. More let some in at once; of fewer, nobody has to leave. */
+  resize(places: number): void {
+    this.#free += places - this.#places;
+    this.#places = places;
+    this.#letIn();
   }
 
   get waitingCount(): number {
@@ -65,15 +75,21 @@ export class TurnQueue {
     };
   }
 
-  /** Hands the place straight on, so that nobody can slip in between. */
   #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) {
-      this.#free++;
-      return;
+    this.#free++;
+    this.#letIn();
+  }
+
+  /** Hands places straight on, so that nobody can slip in between. */
+  #letIn(): void {
+    let moved = false;
+    for (; this.#free > 0; moved = true) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      this.#free--;
+      next.enter();
     }
-    next.enter();
-    this.#tellPositions();
+    if (moved) this.#tellPositions();
   }
 
   #tellPositions(): void {

@@ -16,7 +16,9 @@ const services = [ImageService, KernelService, CacheService, DaemonService] as c
 
 /** Puts the whole API on a server, health and reflection with it. It does not count as serving yet. */
 export function addApi(server: Server, deps: DaemonDeps): HealthService {
-  const parts = { ...deps, stateDir: deps.config.paths.stateDir, limits: deps.config.limits };
+  const { paths, limits, live } = deps.config;
+  const defaultBuilder = () => live.settings.pulls.builder;
+  const parts = { ...deps, stateDir: paths.stateDir, limits, defaultBuilder };
   const { method: image } = ImageService;
   addService(server, ImageService, {
     ...pullRoutes(parts),

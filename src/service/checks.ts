@@ -5,7 +5,7 @@ import { BangerError, errnoOf, messageOf } from "../base/error.ts";
 import { run } from "../base/exec.ts";
 import { checkVersion } from "../ext4/e2fsprogs/programs.ts";
 import type { DaemonConfig } from "./config.ts";
-import { unsafeBecause } from "./folders.ts";
+import { folderProblem, type FolderUse } from "./folders.ts";
 
 /** One thing that the daemon needs, and whether it has it. */
 export interface CheckResult {
@@ -31,7 +31,7 @@ export async function runChecks(config: DaemonConfig, signal: AbortSignal): Prom
     { what: "state", path: stateDir },
     { what: "cache", path: cacheDir },
     { what: "temporary", path: config.tempDir },
-  ];
+  ] as const;
   const programs = ["mkfs.ext4", "debugfs", "e2fsck"] as const;
   const checks = [
     nodeCheck(),
@@ -73,15 +73,12 @@ async function programCheck(
   }
 }
 
-async function folderCheck(what: string, path: string): Promise<CheckResult> {
+async function folderCheck(what: FolderUse, path: string): Promise<CheckResult> {
   const name = `${what} folder`;
   try {
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     const stats = await stat(path);
-    const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-    // Everybody may write to the system's temporary folder, where the sticky bit keeps them apart.
-    const shared = what === "temporary" && (stats.mode & 0o1000) !== 0;
-    const problem = shared ? undefined : unsafeBecause(stats, user);
+    const problem = folderProblem(stats, what);
     if (problem === undefined) return { name, ok: true, detail: path, remedy: "" };
     return {
       name,

@@ -8,13 +8,17 @@ import { addApi } from "./api.ts";
 import type { DaemonConfig } from "./config.ts";
 import { claimFolder } from "./folders.ts";
 import type { HealthService } from "./health.ts";
-import { checkSocketPath, listenOn, type Listener } from "./listener.ts";
+import { groupNumber } from "./group.ts";
+import { checkSocketPath, listenOn, type Listener, type SocketAccess } from "./listener.ts";
 import type { Log } from "./log.ts";
 import { openPulls, type OpenPulls } from "./pulls.ts";
+import { reloadConfig } from "./reload.ts";
 
 /** A daemon that serves. Whoever started it stops it. */
 export interface Daemon extends AsyncDisposable {
   readonly socketPath: string;
+  /** Reads the config file again; the log says what came of it. */
+  reload(): void;
   /**
    * Cancels every pull, tells every client, and gives everything back: socket, workers, store, lock. Bounded:
    * clients that don't go are cut off. Idempotent. Disposing does the same.
@@ -49,20 +53,30 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
 
   await claimFolder(stateDir, "state");
   await claimFolder(cacheDir, "cache");
+  await claimFolder(config.tempDir, "temporary");
+  const access = await socketAccess(config);
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
   const store = starting.use(await openStore(join(stateDir, "banger.db")));
   logRecovery(log, await recover(store, stateDir));
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting);
   const server = new Server();
   const health = addApi(server, { store, pulls, config, startedAt });
-  const listener = await listenOn(server, socketPath);
+  const listener = await listenOn(server, socketPath, access);
   health.serve();
   log.info("serving", { socket: socketPath, state: stateDir, cache: cacheDir, version: config.version });
-  return new RunningDaemon({ log, health, pulls, listener, owned: starting.move() });
+  return new RunningDaemon({ log, config, health, pulls, listener, owned: starting.move() });
+}
+
+/** Looked up before anything is started: a group that is not there is a mistake in the config. */
+async function socketAccess({ live }: DaemonConfig): Promise<SocketAccess> {
+  const { mode, group } = live.settings.socket;
+  const { signal } = new AbortController();
+  return { mode, gid: group === undefined ? undefined : await groupNumber(group, signal) };
 }
 
 interface DaemonParts {
   readonly log: Log;
+  readonly config: DaemonConfig;
   readonly health: HealthService;
   readonly pulls: Pulls;
   readonly listener: Listener;
@@ -78,6 +92,10 @@ class RunningDaemon implements Daemon {
   constructor(parts: DaemonParts) {
     this.#parts = parts;
     this.socketPath = parts.listener.path;
+  }
+
+  reload(): void {
+    reloadConfig(this.#parts.config, this.#parts.log);
   }
 
   stop(): Promise<void> {

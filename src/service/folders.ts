@@ -1,7 +1,17 @@
 import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
-import { BangerError, asBangerError } from "../base/error.ts";
+import { access, chmod, chown, stat } from "node:fs/promises";
+import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import { makeDir } from "../base/files.ts";
+
+export type FolderUse = "state" | "cache" | "temporary" | "socket";
+
+/** How another folder is chosen for it. */
+const choices: Readonly<Record<FolderUse, string>> = {
+  state: "--state-dir",
+  cache: "--cache-dir",
+  temporary: "TMPDIR",
+  socket: "--socket",
+};
 
 /**
  * Makes a folder of the daemon's, 0700, or checks one that is there: what others may write can't be trusted to
@@ -9,19 +19,15 @@ import { makeDir } from "../base/files.ts";
  *
  * @throws BangerError STATE_UNSAFE, PERMISSION_DENIED.
  */
-export async function claimFolder(path: string, what: "state" | "cache"): Promise<void> {
+export async function claimFolder(path: string, what: FolderUse): Promise<void> {
   const op = `open ${what} folder`;
   try {
     await makeDir(path);
-    const { mode, uid, gid } = await stat(path);
-    const problem = unsafeBecause(
-      { mode, uid, gid },
-      { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
-    );
+    const problem = folderProblem(await stat(path), what);
     if (problem !== undefined) {
       throw new BangerError("STATE_UNSAFE", `the ${what} folder ${path} ${problem}`, {
         op,
-        hint: `Run \`chmod go-w ${path}\` and make it yours, or choose another with --${what}-dir.`,
+        hint: `Run \`chmod go-w ${path}\` and make it yours, or choose another with ${choices[what]}.`,
         facts: { path },
       });
     }
@@ -29,6 +35,44 @@ export async function claimFolder(path: string, what: "state" | "cache"): Promis
   } catch (error) {
     throw asBangerError(error, op);
   }
+}
+
+/** As `claimFolder`; one that is new lets in the group that the socket lets in, which could not reach it otherwise. */
+export async function claimSocketFolder(
+  path: string,
+  { mode, gid }: { readonly mode: number; readonly gid: number | undefined },
+): Promise<void> {
+  const isNew = !(await exists(path));
+  await claimFolder(path, "socket");
+  if (!isNew || (mode & 0o070) === 0) return;
+  try {
+    if (gid !== undefined) await chown(path, -1, gid);
+    await chmod(path, 0o710);
+  } catch (error) {
+    throw asBangerError(error, "open socket folder");
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw asBangerError(error, "open socket folder");
+  }
+}
+
+/** What keeps this process from trusting a folder; undefined where nothing does. */
+export function folderProblem(
+  folder: Ownership & { readonly mode: number },
+  what: FolderUse,
+): string | undefined {
+  // In the system's temporary folder everybody may write, and the sticky bit keeps each from what is another's.
+  const shared =
+    (what === "temporary" || what === "socket") && (folder.mode & 0o1000) !== 0 && folder.uid === 0;
+  const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  return shared ? undefined : unsafeBecause(folder, user);
 }
 
 interface Ownership {

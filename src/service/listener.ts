@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { chmod, lstat, rm } from "node:fs/promises";
+import { chmod, chown, lstat, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server as NetServer, type Socket } from "node:net";
 import { dirname, isAbsolute } from "node:path";
 import { ServerCredentials, type Server } from "@grpc/grpc-js";
 import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
-import { makeDir } from "../base/files.ts";
 import { lockFile } from "../store/lock.ts";
+import { claimSocketFolder } from "./folders.ts";
 
 /** Bytes of a path that fit `sun_path` with its closing zero (unix(7)); a longer one gives a bare EINVAL. */
 const maxSocketPath = 107;
@@ -23,23 +23,31 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
+/** Who may connect. */
+export interface SocketAccess {
+  /** Permission bits. */
+  readonly mode: number;
+  /** Number of the socket's group; undefined leaves it the daemon's. */
+  readonly gid: number | undefined;
+}
+
+export const ownerOnly: SocketAccess = { mode: 0o600, gid: undefined };
+
 /**
- * Serves gRPC on a unix socket that its owner alone may connect to (0600). A socket that a killed daemon left is
- * replaced; anything else in its place is refused, and left alone.
+ * Serves gRPC on a unix socket. One that a killed daemon left is replaced; anything else in its place is refused,
+ * and left alone.
  *
- * @throws BangerError SOCKET_INVALID.
+ * @throws BangerError SOCKET_INVALID, and STATE_UNSAFE where others could put a socket of theirs in its place.
  */
-export async function listenOn(server: Server, path: string): Promise<Listener> {
+export async function listenOn(server: Server, path: string, access = ownerOnly): Promise<Listener> {
   checkSocketPath(path);
-  await makeDir(dirname(path)).catch((error: unknown) => {
-    throw asBangerError(error, "make socket folder");
-  });
+  await claimSocketFolder(dirname(path), access);
   // Between the probe of a stale socket and its removal another daemon could put its own there.
   const lock = lockFile(`${path}.lock`);
   if (lock === undefined) throw inUseError(path);
   try {
     await clearStaleSocket(path);
-    const listening = await bind(server, path);
+    const listening = await bind(server, path, access);
     return new UnixListener(server, listening, path, lock);
   } catch (error) {
     lock[Symbol.dispose]();
@@ -56,7 +64,7 @@ export function checkSocketPath(path: string): void {
   throw socketError(`the socket path ${path} ${why}`, "Choose another with --socket.");
 }
 
-async function bind(server: Server, path: string): Promise<NetServer> {
+async function bind(server: Server, path: string, access: SocketAccess): Promise<NetServer> {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const listening = createServer((socket) => injector.injectConnection(socket));
   const before = process.umask(0o177);
@@ -68,15 +76,28 @@ async function bind(server: Server, path: string): Promise<NetServer> {
   }
   try {
     await once(listening, "listening");
-    await chmod(path, 0o600);
+    // The group before the mode: none but the one that is meant is ever let in.
+    if (access.gid !== undefined) await giveToGroup(path, access.gid);
+    await chmod(path, access.mode);
     return listening;
   } catch (error) {
     listening.close();
+    if (error instanceof BangerError) throw error;
     throw socketError(
       `can't listen on ${path}: ${messageOf(error)}`,
       "Check that its folder exists and is yours to write.",
       error,
     );
+  }
+}
+
+async function giveToGroup(path: string, gid: number): Promise<void> {
+  try {
+    await chown(path, -1, gid);
+  } catch (error) {
+    // chown(2): but for root, the group must be one that the process is in.
+    const hint = "Run bangerd as root or as a member of that group, or name another under [socket].";
+    throw socketError(`can't give ${path} to group ${gid}: ${messageOf(error)}`, hint, error);
   }
 }
 

@@ -36,6 +36,7 @@ async function serve(flags: PathFlags, log: Log): Promise<void> {
   // Not before the flags are known to be right: it brings gRPC and SQLite with it.
   const { startDaemon } = await import("./daemon.ts");
   await using daemon = await startDaemon(config, { log });
+  using _reload = onReloadSignal(() => daemon.reload());
   log.info("signal", { name: await told });
   await daemon.stop();
 }
@@ -54,9 +55,16 @@ function stopSignal(log: Log): Promise<string> {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-  // A terminal that closes is no reason to die half way.
-  process.on("SIGHUP", onSignal);
+  // Until there is something to reload; left alone, it would end the process half way.
+  process.on("SIGHUP", () => {});
   return promise;
+}
+
+/** SIGHUP also tells of a terminal that closes, which a daemon outlives; its log may then have nowhere to go. */
+function onReloadSignal(reload: () => void): Disposable {
+  process.stderr.on("error", () => {});
+  process.on("SIGHUP", reload);
+  return { [Symbol.dispose]: () => void process.off("SIGHUP", reload) };
 }
 
 function tellError({ message, hint }: BangerError): void {

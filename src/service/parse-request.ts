@@ -31,9 +31,14 @@ const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
  * A pull as a client asked for it, with nothing left that could be wrong in itself. An option that this version
  * does not have is refused, for leaving it out would give an image that was not asked for.
  *
+ * @param defaults what the daemon takes where a client says nothing
  * @throws BangerError of the first wrong field, with a violation for each wrong one; NOT_IMPLEMENTED.
  */
-export function parsePullRequest(reference: string, options: PullOptions | undefined): PullRequest {
+export function parsePullRequest(
+  reference: string,
+  options: PullOptions | undefined,
+  defaults: Pick<PullRequest, "builder"> = { builder: undefined },
+): PullRequest {
   refuseMissing(options);
   const fields = new FieldParser();
   const request: PullRequest = {
@@ -41,7 +46,7 @@ export function parsePullRequest(reference: string, options: PullOptions | undef
     name: fields.take(options?.name, (name) => (name === "" ? undefined : parseImageName(name))),
     platform: fields.take(options?.platform || undefined, parsePlatform) ?? defaultPlatform,
     sizeBytes: fields.take(options?.sizeBytes, parseSize),
-    builder: fields.take(options?.builder, parseBuilder),
+    builder: fields.take(options?.builder, parseBuilder) ?? defaults.builder,
     verify: fields.take(options?.verify, parseDepth) ?? "metadata",
     noAgents: options?.noAgents ?? false,
     keepIdentity: options?.keepIdentity ?? false,

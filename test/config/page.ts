@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { limitKey, limitNames } from "../../src/config/limit-fields.ts";
-import { sections, type Section } from "../../src/config/schema.ts";
+import { restartKeys, sections, type Section } from "../../src/config/schema.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -55,8 +55,9 @@ function renderSection(section: Section): readonly string[] {
     "| key | takes | without it | |",
     "|---|---|---|---|",
     ...section.fields.map(({ key, expects, fallback, says }) => {
+      const when = restartKeys.has(`${section.name}.${key}`) ? " Applies *after a restart*." : "";
       const without = fallback === undefined ? "an error" : literal(fallback.shown);
-      const cells = [`\`${key}\``, expects, without, comments.get(key) || says];
+      const cells = [`\`${key}\``, expects, without, (comments.get(key) || says) + when];
       return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
     }),
     "",

@@ -24,6 +24,7 @@ builder = "direct"
 concurrent_downloads = 9
 bandwidth = "10MiB"
 certs_dirs = ["/a", "/b"]
+dial_timeout = "4s"
 response_timeout = "5s"
 stall_timeout = "1500ms"
 [[signatures]]
@@ -79,6 +80,7 @@ describe("a config file", () => {
       ...defaultLimits,
       concurrentPulls: 3,
       concurrentDownloads: 9,
+      dialMs: 4000,
       responseMs: 5000,
       stallMs: 1500,
       entries: 6_000_000,

@@ -55,3 +55,24 @@ test("one who gives up leaves the queue, and the others move up", async () => {
   first[Symbol.dispose]();
   (await third)[Symbol.dispose]();
 });
+
+test("more places let in who waits, and fewer let nobody in until enough have left", async () => {
+  const queue = new TurnQueue(1);
+  const turns = [await queue.enter(signal, quiet)];
+  const heard: number[] = [];
+  const waiting = [quiet, quiet, (position: number) => heard.push(position)].map((moved) =>
+    queue.enter(signal, moved),
+  );
+  queue.resize(3);
+  turns.push(...(await Promise.all(waiting.slice(0, 2))));
+  assert.equal(queue.waitingCount, 1);
+  assert.deepEqual(heard, [3, 1]);
+  queue.resize(1);
+  turns[0]?.[Symbol.dispose]();
+  turns[1]?.[Symbol.dispose]();
+  assert.equal(queue.waitingCount, 1);
+  turns[2]?.[Symbol.dispose]();
+  (await waiting[2])?.[Symbol.dispose]();
+  const again = await queue.enter(signal, quiet);
+  assert.equal(again.waited, false);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -45,6 +45,32 @@ describe("the socket", () => {
       process.umask(before);
     }
     await assert.rejects(stat(path), /ENOENT/);
+  });
+
+  test("and its new folder let a group in, where they are told to", async () => {
+    const folder = join(dir.path, "shared");
+    const path = join(folder, "s.sock");
+    const gid = process.getgid?.() ?? 0;
+    const listener = await listenOn(new Server(), path, { mode: 0o660, gid });
+    assert.equal((await stat(path)).mode & 0o777, 0o660);
+    assert.equal((await stat(path)).gid, gid);
+    assert.equal((await stat(folder)).mode & 0o777, 0o710);
+    await listener.close(100);
+    // One that was there before is not opened to anybody.
+    await chmod(folder, 0o700);
+    const again = await listenOn(new Server(), path, { mode: 0o660, gid });
+    assert.equal((await stat(folder)).mode & 0o777, 0o700);
+    await again.close(100);
+  });
+
+  test("is not served in a folder where others could replace it", async () => {
+    const folder = join(dir.path, "open");
+    await mkdir(folder);
+    await chmod(folder, 0o777);
+    await assert.rejects(listenOn(new Server(), join(folder, "s.sock")), (error) =>
+      hasReason(error, "STATE_UNSAFE"),
+    );
+    assert.deepEqual(await readdir(folder), []);
   });
 
   test("makes its folder, for its owner alone", async () => {

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { loadConfig } from "../../src/service/config.ts";
-import { claimFolder, unsafeBecause } from "../../src/service/folders.ts";
+import { claimFolder, folderProblem, unsafeBecause } from "../../src/service/folders.ts";
 import { locatePaths, resolvePaths, type PathFlags } from "../../src/service/paths.ts";
 
 let dir: TempDir;
@@ -158,6 +158,15 @@ describe("a daemon's folder", () => {
       await chmod(path, mode);
       await assert.rejects(claimFolder(path, "cache"), (error) => hasReason(error, "STATE_UNSAFE"));
     }
+  });
+
+  test("of temporary files or a socket may be everybody's where the system keeps each from the other's files", () => {
+    const shared = { uid: 0, gid: 0, mode: 0o41777 };
+    assert.equal(folderProblem(shared, "temporary"), undefined);
+    assert.equal(folderProblem(shared, "socket"), undefined);
+    assert.match(folderProblem(shared, "state") ?? "", /everybody/);
+    assert.match(folderProblem({ ...shared, mode: 0o40777 }, "temporary") ?? "", /everybody/);
+    assert.match(folderProblem({ ...shared, uid: 4321 }, "temporary") ?? "", /uid 4321/);
   });
 
   test("belongs to its user or to root, and only a group of the user's own may write", () => {

@@ -8,8 +8,10 @@ import {
   ResolveImageResponseSchema,
   WatchPullResponseSchema,
 } from "../../../gen/banger/image/v1/image_service_pb.ts";
+import type { BuilderName } from "../../ext4/builder.ts";
 import type { PullEvent } from "../../pull/events.ts";
 import type { PullSubscription, Pulls, ResolvedPull } from "../../pull/jobs.ts";
+import type { PullRequest } from "../../pull/request.ts";
 import type { PullRecord } from "../../store/records.ts";
 import type { Store } from "../../store/store.ts";
 import { eventMessage } from "../convert-event.ts";
@@ -22,15 +24,19 @@ export interface PullDeps {
   readonly store: Store;
   readonly pulls: Pulls;
   readonly stateDir: string;
+  /** What pulls with no word about it are built by. */
+  readonly defaultBuilder: () => BuilderName | undefined;
 }
 
 /** The part of ImageService that makes images. */
-export function pullRoutes({ store, pulls, stateDir }: PullDeps) {
+export function pullRoutes({ store, pulls, stateDir, defaultBuilder }: PullDeps) {
   const { method } = ImageService;
   const shown = (record: PullRecord) => pullMessage(pulls.current(record), pulls.watcherCount(record.id));
+  const parse = (...[reference, options]: Parameters<typeof parsePullRequest>): PullRequest =>
+    parsePullRequest(reference, options, { builder: defaultBuilder() });
   return {
     pullImage: serverStreaming(method.pullImage, async function* ({ reference, options }, { signal }) {
-      const request = parsePullRequest(reference, options);
+      const request = parse(reference, options);
       using subscription = await pulls.pull(request);
       for await (const event of eventsUntil(subscription, signal)) {
         yield create(PullImageResponseSchema, { event: eventMessage(event, stateDir) });
@@ -67,7 +73,7 @@ export function pullRoutes({ store, pulls, stateDir }: PullDeps) {
     }),
 
     resolveImage: unary(method.resolveImage, async ({ reference, options }, { signal }) =>
-      resolvedMessage(await pulls.resolve(parsePullRequest(reference, options), signal)),
+      resolvedMessage(await pulls.resolve(parse(reference, options), signal)),
     ),
   };
 }
