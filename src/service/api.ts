@@ -5,8 +5,10 @@ import { ImageService } from "../../gen/banger/image/v1/image_service_pb.ts";
 import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { daemonRoutes, type DaemonDeps } from "./handlers/daemon.ts";
+import { exportRoutes } from "./handlers/export.ts";
 import { fileRoutes } from "./handlers/files.ts";
 import { imageRoutes } from "./handlers/images.ts";
+import { leaseRoutes } from "./handlers/leases.ts";
 import { pullRoutes } from "./handlers/pulls.ts";
 import { addHealth, type HealthService } from "./health.ts";
 import { addReflection } from "./reflection.ts";
@@ -19,14 +21,12 @@ export function addApi(server: Server, deps: DaemonDeps): HealthService {
   const { paths, limits, live } = deps.config;
   const defaultBuilder = () => live.settings.pulls.builder;
   const parts = { ...deps, stateDir: paths.stateDir, limits, defaultBuilder };
-  const { method: image } = ImageService;
   addService(server, ImageService, {
     ...pullRoutes(parts),
     ...imageRoutes(parts),
     ...fileRoutes(parts),
-    exportImage: notImplemented(image.exportImage),
-    acquireImage: notImplemented(image.acquireImage),
-    releaseImage: notImplemented(image.releaseImage),
+    ...exportRoutes(parts),
+    ...leaseRoutes(parts),
   });
   const { method: kernel } = KernelService;
   addService(server, KernelService, {

@@ -16,6 +16,7 @@ import { formatBytes } from "../render/units.ts";
 import { verifyText } from "../render/verify-text.ts";
 import type { RunSession, Session } from "../session.ts";
 import { printLines, stderrColour } from "../terminal.ts";
+import { addImageExport } from "./image-export.ts";
 import { addImageFiles } from "./image-files.ts";
 import { addImagePull, addImageResolve } from "./image-pull.ts";
 import { jsonOption } from "./options.ts";
@@ -77,6 +78,7 @@ export function addImageCommands(program: Command, run: RunSession, folder: stri
     );
   addImageResolve(image, run, folder);
   addImageFiles(image, run);
+  addImageExport(image, run, folder);
 }
 
 async function listImages(flags: ListFlags, { rpc, signal, terminal }: Session): Promise<undefined> {

@@ -100,7 +100,8 @@ export function required(text: string, field: string): string {
   throw invalidField(field, "It is empty.");
 }
 
-function invalidField(field: string, description: string): BangerError {
+/** A field of a request that can't be right. */
+export function invalidField(field: string, description: string): BangerError {
   return new BangerError("OPTION_INVALID", `${field}: ${description}`, {
     op: "read request",
     fields: [{ field, description }],

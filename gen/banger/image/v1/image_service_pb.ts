@@ -788,6 +788,8 @@ export const ReadFileResponseSchema: GenMessage<ReadFileResponse> = /*@__PURE__*
  */
 export type ExportImageRequest = Message<"banger.image.v1.ExportImageRequest"> & {
   /**
+   * A name, an id, or a unique beginning of an id.
+   *
    * @generated from field: string image = 1;
    */
   image: string;
@@ -810,7 +812,8 @@ export const ExportImageRequestSchema: GenMessage<ExportImageRequest> = /*@__PUR
  */
 export type ExportImageResponse = Message<"banger.image.v1.ExportImageResponse"> & {
   /**
-   * Where `chunk` belongs; what no message covers is a hole.
+   * Where `chunk` belongs, in order; of a raw one, what no message covers is
+   * zeros.
    *
    * @generated from field: int64 offset = 1;
    */
@@ -822,7 +825,8 @@ export type ExportImageResponse = Message<"banger.image.v1.ExportImageResponse">
   chunk: Uint8Array;
 
   /**
-   * On the first message: the apparent size.
+   * On the first message, which has no chunk: the apparent size of the rootfs,
+   * whatever the format.
    *
    * @generated from field: int64 total_size_bytes = 3;
    */
@@ -853,13 +857,15 @@ export type AcquireImageRequest = Message<"banger.image.v1.AcquireImageRequest">
   holder: string;
 
   /**
-   * At most 24 hours; acquire again with `lease_id` to renew.
+   * From now on; at most 24 hours. An hour where it is not set.
    *
    * @generated from field: google.protobuf.Duration ttl = 3;
    */
   ttl?: Duration | undefined;
 
   /**
+   * Renews a lease of that image that has not ended; empty takes another.
+   *
    * @generated from field: string lease_id = 4;
    */
   leaseId: string;
@@ -1040,6 +1046,8 @@ export const ExportFormat = {
   RAW: 1,
 
   /**
+   * One frame with size and checksum.
+   *
    * @generated from enum value: EXPORT_FORMAT_ZSTD = 2;
    */
   ZSTD: 2,
@@ -1183,7 +1191,7 @@ export const ImageService: GenService<{
     output: typeof ReadFileResponseSchema;
   },
   /**
-   * Streams the rootfs, holes left out.
+   * Streams the rootfs, blocks of zeros left out, or compressed.
    *
    * @generated from rpc banger.image.v1.ImageService.ExportImage
    */
@@ -1193,7 +1201,8 @@ export const ImageService: GenService<{
     output: typeof ExportImageResponseSchema;
   },
   /**
-   * Takes a lease: the image can't be deleted while it lasts.
+   * Takes a lease: the image can't be deleted while it lasts. It outlives the
+   * connection and the daemon; whoever needs it longer renews it.
    *
    * @generated from rpc banger.image.v1.ImageService.AcquireImage
    */
