@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { big, makeImage } from "./images.ts";
+import { median } from "./median.ts";
 import { roadByHand, type PeerTimes } from "./peers.ts";
 
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3);
@@ -12,9 +13,6 @@ interface StageTimes {
   readonly total: number;
   readonly stages: ReadonlyMap<string, number>;
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
 /** One `banger image pull`, with the daemon that it starts for itself; the cache stays for the next one. */
 function pull(layout: string, home: string, name: string): StageTimes {

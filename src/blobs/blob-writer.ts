@@ -2,27 +2,54 @@ import type { FileHandle } from "node:fs/promises";
 import { Digester, algorithmOf } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { WriteBehind } from "./write-behind.ts";
 
 const op = "store blob";
 const readBytes = 1024 * 1024;
 
-/** Writes a blob's bytes from front to back, hashing and counting what it writes. Does not own the file. */
+/** A socket gives 64 KiB at a time: sixteen of them cost one call instead of sixteen. */
+const batchBytes = 1024 * 1024;
+/** Each piece, however small, may hold 64 KiB of memory until it is written; IOV_MAX is 1,024. */
+const batchPieces = 64;
+/** What is gathered is lost where the process is killed: on a slow line nothing is held back longer than this. */
+const batchMs = 100;
+/** Bytes that are worth a sync of their own while the download goes on. */
+const syncBytes = 8 * 1024 * 1024;
+
+/**
+ * Writes a blob's bytes from front to back, hashing and counting them as they come. They are gathered and written
+ * while the next ones are awaited, so that `flush` has to be called before anyone else may look at the file. Does not
+ * own the file.
+ */
 export class BlobWriter {
   readonly #file: FileHandle;
   readonly #descriptor: Descriptor;
   #digester: Digester;
   #length = 0;
   #pieced = false;
+  #batch: Uint8Array[] = [];
+  #batchLength = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #sentAt = 0;
+  readonly #writeBehind: WriteBehind;
+  #syncing: Promise<void> = Promise.resolve();
+  #syncedLength = 0;
 
-  private constructor(file: FileHandle, descriptor: Descriptor) {
+  private constructor(file: FileHandle, descriptor: Descriptor, writeBehind: WriteBehind) {
     this.#file = file;
+    this.#writeBehind = writeBehind;
     this.#descriptor = descriptor;
     this.#digester = new Digester(algorithmOf(descriptor.digest));
   }
 
   /** Goes on after the bytes that the file holds already. */
-  static async resume(file: FileHandle, descriptor: Descriptor, signal: AbortSignal): Promise<BlobWriter> {
-    const writer = new BlobWriter(file, descriptor);
+  static async resume(
+    file: FileHandle,
+    descriptor: Descriptor,
+    writeBehind: WriteBehind,
+    signal: AbortSignal,
+  ): Promise<BlobWriter> {
+    const writer = new BlobWriter(file, descriptor, writeBehind);
     const { size } = await file.stat();
     if (size > descriptor.size) await writer.reset();
     else await writer.#hashKept(size, signal);
@@ -51,8 +78,12 @@ export class BlobWriter {
 
   /** Forgets everything. */
   async reset(): Promise<void> {
+    this.#batch = [];
+    this.#batchLength = 0;
+    await this.#writing;
     await this.#file.truncate(0);
     this.#length = 0;
+    this.#syncedLength = 0;
     this.#pieced = false;
     this.#digester = new Digester(algorithmOf(this.#descriptor.digest));
   }
@@ -66,10 +97,44 @@ export class BlobWriter {
         facts: { digest },
       });
     }
-    const written = writeWhole(this.#file, piece, this.#length);
     this.#digester.update(piece);
-    await written;
+    this.#batch.push(piece);
+    this.#batchLength += piece.length;
     this.#length += piece.length;
+    const full = this.#batchLength >= batchBytes || this.#batch.length >= batchPieces;
+    if (full || performance.now() - this.#sentAt >= batchMs) await this.#send();
+  }
+
+  /** Returns once all bytes so far are the file's. @throws what the system said of any write since the last time */
+  async flush(): Promise<void> {
+    await this.#send();
+    await this.#writing;
+    await this.#syncing;
+  }
+
+  /** Begins to write what was gathered, once what was gathered before is written. */
+  async #send(): Promise<void> {
+    await this.#writing;
+    this.#sentAt = performance.now();
+    if (this.#batchLength === 0) return;
+    this.#syncBehind(this.#length - this.#batchLength);
+    this.#writing = writeWhole(this.#file, this.#batch, this.#length - this.#batchLength);
+    this.#writing.catch(() => {
+      // Whoever writes or flushes next is told.
+    });
+    this.#batch = [];
+    this.#batchLength = 0;
+  }
+
+  #syncBehind(written: number): void {
+    if (written - this.#syncedLength < syncBytes) return;
+    const syncing = this.#writeBehind.start(this.#file);
+    if (syncing === undefined) return;
+    this.#syncedLength = written;
+    this.#syncing = Promise.all([this.#syncing, syncing]).then(() => undefined);
+    this.#syncing.catch(() => {
+      // Whoever flushes is told.
+    });
   }
 
   /** Ends the hash; only `reset` may follow. @throws BangerError DIGEST_MISMATCH */
@@ -96,10 +161,14 @@ export class BlobWriter {
   }
 }
 
-/** write(2) may take less than it is given. */
-async function writeWhole(file: FileHandle, piece: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < piece.length;) {
-    const { bytesWritten } = await file.write(piece, done, piece.length - done, position + done);
-    done += bytesWritten;
+/** writev(2) may take less than it is given. */
+async function writeWhole(file: FileHandle, pieces: Uint8Array[], start: number): Promise<void> {
+  let left = pieces;
+  for (let position = start; left.length > 0;) {
+    let { bytesWritten } = await file.writev(left, position);
+    position += bytesWritten;
+    const whole = left.findIndex((piece) => (bytesWritten -= piece.length) < 0);
+    const cut = left[whole];
+    left = cut === undefined ? [] : [cut.subarray(cut.length + bytesWritten), ...left.slice(whole + 1)];
   }
 }

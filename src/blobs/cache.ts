@@ -13,6 +13,7 @@ import { download, type OpenBlob, type Waiter } from "./download.ts";
 import { IngestFile } from "./ingest-file.ts";
 import { cacheFolders, digestPath, type CacheFolders } from "./layout.ts";
 import { SingleFlight, type Crew } from "./single-flight.ts";
+import { WriteBehind } from "./write-behind.ts";
 
 export interface FetchOptions {
   readonly signal: AbortSignal;
@@ -43,6 +44,7 @@ export class BlobCache {
   readonly #folders: CacheFolders;
   readonly #limits: Limits;
   readonly #clock: Clock;
+  readonly #writeBehind = new WriteBehind();
   readonly #flights = new SingleFlight<string, Waiter, FetchedBlob>();
 
   private constructor(
@@ -131,7 +133,7 @@ export class BlobCache {
     await makeDir(dirname(path));
     await using file = await IngestFile.claim(this.#folders.ingest, descriptor.digest);
     try {
-      const writer = await BlobWriter.resume(file.handle, descriptor, signal);
+      const writer = await BlobWriter.resume(file.handle, descriptor, this.#writeBehind, signal);
       const limits = this.#limits;
       const from = await download({ descriptor, writer, crew, signal, limits, clock: this.#clock });
       await file.publish(path);

@@ -134,6 +134,8 @@ async function pour(stream: BlobStream, job: Download, course: Course): Promise<
   } catch (error) {
     // What a connection does after the last byte of the blob is of no interest.
     if (!(writer.isFull && hasReason(error, "REGISTRY_UNAVAILABLE"))) throw error;
+  } finally {
+    await writer.flush();
   }
 }
 

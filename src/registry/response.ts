@@ -51,10 +51,19 @@ export class HttpResponse {
   async *body(): AsyncGenerator<Uint8Array, void, undefined> {
     const pieces: AsyncIterator<unknown> = this.#body[Symbol.asyncIterator]();
     const pace = new Pace(this.#limits);
+    const { stallMs } = this.#limits;
+    let waiting = false;
+    // One timer for the whole body: a timer and a promise for each piece would cost more than reading it.
+    const timer = setTimeout(() => {
+      if (waiting) this.#body.destroy(this.#brokeOff(`sent nothing for ${stallMs / 1000} s`));
+    }, stallMs);
     try {
       for (;;) {
+        timer.refresh();
+        waiting = true;
         const started = performance.now();
-        const next = await this.#orStall(pieces.next());
+        const next = await pieces.next();
+        waiting = false;
         if (next.done === true) return;
         if (!(next.value instanceof Uint8Array)) throw new TypeError("a body's piece is not bytes");
         if (pace.isTooSlow(next.value.length, performance.now() - started)) {
@@ -65,18 +74,8 @@ export class HttpResponse {
     } catch (error) {
       throw error instanceof BangerError ? error : this.#brokeOff("broke the connection off", error);
     } finally {
-      this.discard();
-    }
-  }
-
-  async #orStall<T>(next: Promise<T>): Promise<T> {
-    const { promise: stalled, reject } = Promise.withResolvers<never>();
-    const { stallMs } = this.#limits;
-    const timer = setTimeout(() => reject(this.#brokeOff(`sent nothing for ${stallMs / 1000} s`)), stallMs);
-    try {
-      return await Promise.race([next, stalled]);
-    } finally {
       clearTimeout(timer);
+      this.discard();
     }
   }
 
