@@ -8,10 +8,10 @@ const root = join(import.meta.dirname, "..");
 /** What each folder of `src/` may import, besides itself. The folders read in the order of the road. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   base: [],
-  config: ["base"],
   oci: ["base"],
-  registry: ["base", "config", "oci"],
   signature: ["base", "oci"],
+  config: ["base", "signature"],
+  registry: ["base", "config", "oci"],
   blobs: ["base", "config", "oci"],
   layers: ["base", "oci"],
   ext4: ["base", "layers"],

@@ -3,6 +3,7 @@ import { BangerError, messageOf } from "../base/error.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
 import type { Field } from "./field.ts";
 import { nearest } from "./nearest.ts";
+import { parsePolicies } from "../signature/policy.ts";
 import * as schema from "./schema.ts";
 import type { Settings } from "./settings.ts";
 import { TomlPlaces, type TomlPath } from "./toml-places.ts";
@@ -80,6 +81,7 @@ function settingsOf(file: ConfigFile): Settings {
     signatures: file.tables("signatures").map((table) => ({
       scope: table.get(schema.signatureFields.scope),
       key: table.get(schema.signatureFields.key),
+      accept: table.get(schema.signatureFields.accept),
     })),
     kernels: {
       catalogs: file.tables("kernels", "catalogs").map((table) => ({
@@ -95,7 +97,7 @@ function settingsOf(file: ConfigFile): Settings {
 }
 
 /** What no value is wrong in by itself. */
-function checkTogether({ cache, kernels }: Settings, file: ConfigFile): void {
+function checkTogether({ cache, kernels, signatures }: Settings, file: ConfigFile): void {
   const { highWater, lowWater } = cache;
   if (lowWater !== undefined && (highWater === undefined || lowWater > highWater)) {
     file.fail(["cache", "low_water"], "expected a high_water that is at least as large");
@@ -104,6 +106,14 @@ function checkTogether({ cache, kernels }: Settings, file: ConfigFile): void {
     const first = kernels.catalogs.findIndex((other) => other.name === name);
     if (first < at)
       file.fail(["kernels", "catalogs", at, "name"], "expected a name that no catalog above has");
+  }
+  for (const at of signatures.keys()) {
+    try {
+      parsePolicies(signatures.slice(0, at + 1));
+    } catch (error) {
+      if (!(error instanceof BangerError)) throw error;
+      file.fail(["signatures", at, "scope"], error.message, error.hint);
+    }
   }
 }
 

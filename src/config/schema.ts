@@ -111,17 +111,29 @@ export const signatureFields = {
   scope: textField<string>(
     {
       key: "scope",
-      says: "What must be signed: a registry, or a repository and all below it, as `ghcr.io/o`.",
+      says:
+        "What must be signed: a registry, a repository and all below it, as `ghcr.io/o`, or `*` for everything. The " +
+        "most specific scope decides.",
       fallback: undefined,
     },
     /^[^\s/][^\s]*$/,
-    'a registry or a repository, as "ghcr.io/o/app"',
+    'a registry or a repository, as "ghcr.io/o/app", or "*"',
   ),
-  key: pathField<string>({
+  key: pathField({
     key: "key",
-    says: "The public key that it must be signed with, a PEM file as `cosign` makes it.",
-    fallback: undefined,
+    says:
+      "The public key that it must be signed with, a PEM file as `cosign` makes it; of several in the file, one must " +
+      "have signed. See [registries.md](registries.md#signatures).",
+    fallback: absent("as `accept` says"),
   }),
+  accept: choiceField(
+    {
+      key: "accept",
+      says: "In a key's place: nothing needs to be signed in this narrower scope.",
+      fallback: absent("only what is signed"),
+    },
+    ["unsigned"],
+  ),
 };
 
 export const catalogFields = {

@@ -47,8 +47,9 @@ export interface RegistrySettings {
 
 export interface SignatureSetting {
   readonly scope: string;
-  /** Absolute path of a cosign public key. */
-  readonly key: string;
+  /** Absolute path of a cosign public key; one of the two is there. */
+  readonly key: string | undefined;
+  readonly accept: "unsigned" | undefined;
 }
 
 export interface CatalogSetting {

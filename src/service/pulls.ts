@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { BandwidthLimit } from "../base/bandwidth.ts";
 import { openTempRoot } from "../base/temp-root.ts";
 import { packageVersion } from "../base/version.ts";
 import { BlobCache } from "../blobs/cache.ts";
@@ -10,6 +11,7 @@ import { LayerScanner, makeScanPool } from "../layers/scan.ts";
 import { createPulls, type Pulls } from "../pull/jobs.ts";
 import { TurnQueue } from "../pull/queue.ts";
 import { registryAccess } from "../registry/access.ts";
+import { parsePolicies, type SignaturePolicy } from "../signature/policy.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
 
@@ -26,6 +28,10 @@ export const openPulls: OpenPulls = async ({ paths, live, limits, tempDir, guest
   const builders = new Map([makeDirectBuilder(), e2fsprogsBuilder].map((builder) => [builder.name, builder]));
   const queue = new TurnQueue(limits.concurrentPulls);
   owned.use(live.follow((settings) => queue.resize(settings.limits.concurrentPulls)));
+  const bandwidth = new BandwidthLimit(live.settings.registry.bandwidth);
+  owned.use(live.follow((settings) => bandwidth.set(settings.registry.bandwidth)));
+  let signaturePolicies: readonly SignaturePolicy[] = [];
+  owned.use(live.follow(({ signatures }) => void (signaturePolicies = parsePolicies(signatures))));
   return createPulls({
     store,
     blobs,
@@ -36,11 +42,15 @@ export const openPulls: OpenPulls = async ({ paths, live, limits, tempDir, guest
     cacheDir,
     tempDir: temp.path,
     limits,
-    registry: registryAccess(
-      { env: process.env, home: homedir(), limits },
-      paths.certsDirs,
-      `banger/${packageVersion()}`,
-    ),
+    registry: {
+      ...registryAccess(
+        { env: process.env, home: homedir(), limits },
+        paths.certsDirs,
+        `banger/${packageVersion()}`,
+      ),
+      bandwidth,
+    },
+    signaturePolicies: () => signaturePolicies,
     guest,
   });
 };

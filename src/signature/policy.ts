@@ -64,5 +64,5 @@ function parsePolicy({ scope: text, key, accept }: SignatureSetting): SignatureP
 }
 
 function invalid(problem: string, hint: string): BangerError {
-  return new BangerError("CONFIG_INVALID", `signatures: ${problem}`, { op: "read signature policy", hint });
+  return new BangerError("CONFIG_INVALID", problem, { op: "read signature policy", hint });
 }

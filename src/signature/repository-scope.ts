@@ -69,12 +69,8 @@ export function covers(scope: string, repository: string): boolean {
 }
 
 function invalid(text: string, problem: string, hint: string): BangerError {
-  return new BangerError(
-    "CONFIG_INVALID",
-    `signatures: the scope ${JSON.stringify(text.slice(0, 200))} ${problem}`,
-    {
-      op: "read signature policy",
-      hint,
-    },
-  );
+  return new BangerError("CONFIG_INVALID", `the scope ${JSON.stringify(text.slice(0, 200))} ${problem}`, {
+    op: "read signature policy",
+    hint,
+  });
 }

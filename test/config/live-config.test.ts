@@ -13,7 +13,7 @@ test("what is read anew counts from then on, for whoever holds the limits or fol
   const following = live.follow((settings) => followed.push(settings));
   assert.equal(limits.layers, 3);
   const changes = live.replace(
-    read('[limits]\nlayers = 4\n[socket]\nmode = "0660"\n[[signatures]]\nscope = "a"\nkey = "/k"'),
+    read('[limits]\nlayers = 4\n[socket]\nmode = "0660"\n[[signatures]]\nscope = "a.example"\nkey = "/k"'),
   );
   assert.equal(limits.layers, 4);
   assert.equal(live.limits, limits);

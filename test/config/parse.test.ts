@@ -32,7 +32,7 @@ scope = "ghcr.io/o"
 key = "/k.pub"
 [[signatures]]
 scope = "docker.io"
-key = "/l.pub"
+accept = "unsigned"
 [[kernels.catalogs]]
 name = "ours"
 location = "https://k.example/catalog.json"
@@ -94,8 +94,8 @@ describe("a config file", () => {
       pulls: { keepHistoryMs: 12 * 3_600_000, builder: "direct" },
       registry: { bandwidth: 10 * 1024 * 1024, certsDirs: ["/a", "/b"] },
       signatures: [
-        { scope: "ghcr.io/o", key: "/k.pub" },
-        { scope: "docker.io", key: "/l.pub" },
+        { scope: "ghcr.io/o", key: "/k.pub", accept: undefined },
+        { scope: "docker.io", key: undefined, accept: "unsigned" },
       ],
       kernels: {
         catalogs: [
@@ -140,7 +140,7 @@ describe("the values by key", () => {
   });
 
   test("differ where settings do", () => {
-    const other = parseConfig(whole.replace("/l.pub", "/m.pub").replace("6_000_000", "6_000_001"), "/c.toml");
+    const other = parseConfig(whole.replace("/k.pub", "/m.pub").replace("6_000_000", "6_000_001"), "/c.toml");
     const changed = [...values].filter(([key, value]) => other.values.get(key) !== value);
     assert.deepEqual(changed.map(([key]) => key).sort(), ["limits.entries", "signatures"]);
   });
@@ -187,9 +187,9 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["[signatures]\nscope = 'a'", "1:2", /signatures: expected an array of tables, \[\[signatures\]\]/],
   ["signatures = [1]", "1:15", /signatures\[0\]: expected a table/],
   [
-    "[[signatures]]\nscope = 'a'\nkey='/k'\n[[signatures]]\nscope = 'b'",
-    "4:3",
-    /signatures\[1\]\.key is missing/,
+    "[[signatures]]\nscope = 'a.example'\nkey='/k'\n[[signatures]]\nscope = 'b.example'",
+    "5:1",
+    /signatures\[1\]\.scope: .*needs either a key/,
   ],
   ["[[signatures]]\nscope = 'a'\nkeys='/k'", "3:1", /signatures\[0\]\.keys is no setting.*Write key/],
   [
@@ -209,6 +209,13 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ['[metrics]\nlisten = "[:::1]:1"', "2:1", /expected an address/],
   ['[tracing]\nendpoint = "127.0.0.1:4318"', "2:1", /tracing\.endpoint: expected an http/],
   ['[tracing]\nendpoint = "http://127.0.0.1:4318/?k=v"', "2:1", /without a user and a query/],
+  ["[[signatures]]\nscope = 'ghcr.io'", "2:1", /signatures\[0\]\.scope: .*needs either a key or accept/],
+  ["[[signatures]]\nscope = 'debian'\nkey = '/k'", "2:1", /names no registry/],
+  [
+    "[[signatures]]\nscope = '*'\nkey = '/k'\n[[signatures]]\nscope = '*'\naccept = 'unsigned'",
+    "5:1",
+    /two policies/,
+  ],
   ["[log]\nlevel = 'info'\nlevel = 'warn'", "3:1", /not TOML/],
   ["[log]\nlevel = ", "2:9", /not TOML/],
   ["[log\n", "1:5", /not TOML/],
