@@ -22,9 +22,12 @@ const needed: ReadonlyMap<string, string> = new Map([
   ["dash", "dash"],
   ["qemu-system-x86", "qemu-system-x86_64"],
   ["kmod", "depmod"],
+  ["systemd", "systemd-analyze"],
   ["zsh", "zsh"],
   ["groff-base", "groff"],
   ["fish", "fish"],
+  ["zstd", "zstd"],
+  ["bsdutils", "script"],
 ]);
 
 const folders = [
