@@ -10,9 +10,9 @@ export const inodeBytes = 256;
 const MiB = 1024 * 1024;
 const blocksPerMiB = MiB / blockBytes;
 /** As many as one bitmap block has bits; the same bound holds for the inodes of a group. */
-const blocksPerGroup = 8 * blockBytes;
+export const blocksPerGroup = 8 * blockBytes;
 const inodesPerGroup = 8 * blockBytes;
-const inodesPerBlock = blockBytes / inodeBytes;
+export const inodesPerBlock = blockBytes / inodeBytes;
 /** 64-byte descriptors, because of the feature `64bit`. */
 const descriptorsPerBlock = blockBytes / 64;
 /** Inodes 1 to 10 are reserved, 11 is /lost+found. */
@@ -254,16 +254,25 @@ function groupMetadata(inodes: number, groups: number): number {
   return 2 + Math.ceil(Math.ceil(inodes / groups) / inodesPerBlock);
 }
 
-/** Superblock, descriptors, and descriptors reserved for growing 1,024 times (`calc_reserved_gdt_blocks`). */
+/** Superblock, descriptors and reserved descriptors. */
 function backupBlocks(blocks: number): number {
-  const descriptors = Math.ceil(Math.ceil(blocks / blocksPerGroup) / descriptorsPerBlock);
+  return 1 + descriptorBlocks(blocks) + reservedDescriptorBlocks(blocks);
+}
+
+/** Blocks of group descriptors in each copy. */
+export function descriptorBlocks(blocks: number): number {
+  return Math.ceil(Math.ceil(blocks / blocksPerGroup) / descriptorsPerBlock);
+}
+
+/** Blocks after them for growing 1,024 times (`calc_reserved_gdt_blocks`), as many as one block can name. */
+export function reservedDescriptorBlocks(blocks: number): number {
   const grown = blocks < maxBlocks / 1024 ? blocks * 1024 : maxBlocks;
   const all = Math.ceil(Math.ceil(grown / blocksPerGroup) / descriptorsPerBlock);
-  return 1 + descriptors + Math.min(blockBytes / 4, Math.max(0, all - descriptors));
+  return Math.min(blockBytes / 4, Math.max(0, all - descriptorBlocks(blocks)));
 }
 
 /** With `sparse_super`: groups 0 and 1 and the powers of 3, 5 and 7. */
-function hasBackup(group: number): boolean {
+export function hasBackup(group: number): boolean {
   if (group <= 1) return true;
   return [3, 5, 7].some((base) => {
     let power = base;

@@ -1,15 +1,82 @@
 import { BangerError } from "../../base/error.ts";
 import type { Sliced } from "../../base/slices.ts";
+import type { Inode } from "../../layers/root-tree.ts";
+import { blockBytes, chooseGeometry, spaceNeeds, type Geometry } from "../geometry.ts";
+import { itemAt } from "./column.ts";
+import { FileMaps } from "./file-maps.ts";
+import { FreeSpace } from "./free-space.ts";
+import { layOutGroups } from "./group-layout.ts";
+import { listInodes, type InodeList } from "./inode-list.ts";
+import { numberInodes } from "./inode-numbers.ts";
+import { planContents } from "./plan-contents.ts";
+import { planDirectories, type DirectoryPlans } from "./plan-directories.ts";
+import { planXattrs } from "./plan-xattrs.ts";
 import type { LayoutPlan, PlanInput } from "./plan.ts";
+
+/** Ordinals between two pauses. */
+const slice = 16384;
 
 /**
  * Gives every inode its number and every block of the file system its place. Pure: the same input gives the same plan.
  *
+ * On the disk, what a machine reads first comes first: each flexible group's own metadata, the journal, then all
+ * directories in the order of the tree, long links, xattrs, the contents layer by layer, and the few extent trees.
+ *
  * @throws BangerError SIZE_INVALID, or SIZE_TOO_SMALL with the minimum.
  */
-// oxlint-disable-next-line require-yield -- the planner is to come
-export function* planLayout({ tree }: PlanInput): Sliced<LayoutPlan> {
-  throw new BangerError("NOT_IMPLEMENTED", `${tree.inodeCount} inodes can't be planned yet`, {
-    op: "plan ext4",
-  });
+export function* planLayout(input: PlanInput): Sliced<LayoutPlan> {
+  const { tree, layerCount } = input;
+  const geometry = chooseGeometry(yield* spaceNeeds(tree), input);
+  const [uuid, hashSeed] = [parseUuid(input.uuid), parseUuid(input.hashSeed)];
+  const list = yield* listInodes(tree);
+  const directories = yield* planDirectories(list, hashSeed);
+  const xattrs = yield* planXattrs(list.inodes);
+  const free = new FreeSpace(geometry.blocks);
+  const layout = layOutGroups(geometry, free);
+  const numbers = numberInodes(layout, list.inodes.length);
+  const journal = list.inodes.length;
+  const maps = new FileMaps(journal + 1);
+  const journalBlocks = placeJournal(geometry, journal, maps, free);
+  const resizeBlock = free.take(1).start;
+  placeDirectories(list, directories, maps, free);
+  placeLongLinks(list.inodes, maps, free);
+  const xattrBlocks = Uint32Array.from(xattrs.blocks, () => free.take(1).start);
+  yield;
+  const { runsByLayer, contentBytes } = yield* planContents(list.inodes, layerCount, maps, free);
+  for (let from = 0; from <= journal; from += slice) {
+    maps.allocateTrees(from, Math.min(journal + 1, from + slice), free);
+    yield;
+  }
+  const placed = { xattrBlocks, maps, journalBlocks, resizeBlock, free };
+  const metadata = { layout, list, numbers, directories, xattrs, ...placed, uuid, hashSeed };
+  const { sizeBytes } = geometry;
+  return { sizeBytes, contentBytes, runsByLayer, metadata: { sizeBytes, ...metadata } };
+}
+
+function parseUuid(text: string): Buffer {
+  const bytes = Buffer.from(text.replaceAll("-", ""), "hex");
+  if (bytes.length === 16) return bytes;
+  throw new BangerError("INTERNAL", `${text} is not a UUID`, { op: "plan ext4" });
+}
+
+/** In one piece, wherever there is one that is large enough. */
+function placeJournal({ journalMiB }: Geometry, ordinal: number, maps: FileMaps, free: FreeSpace): number {
+  const blocks = (journalMiB * 1024 * 1024) / blockBytes;
+  const start = free.takeTogether(blocks);
+  if (start === undefined) maps.allocate(ordinal, 0, blocks, free);
+  else maps.add(ordinal, 0, { start, length: blocks });
+  return blocks;
+}
+
+function placeDirectories(list: InodeList, plans: DirectoryPlans, maps: FileMaps, free: FreeSpace): void {
+  for (let i = 0; i < list.directories.length; i++) {
+    maps.allocate(list.directories.at(i), 0, itemAt(plans.blocks, i), free);
+  }
+}
+
+/** A target of 60 bytes and more has no room in the inode. */
+function placeLongLinks(inodes: readonly Inode[], maps: FileMaps, free: FreeSpace): void {
+  for (const [ordinal, inode] of inodes.entries()) {
+    if (inode.kind === "symlink" && inode.target.length >= 60) maps.allocate(ordinal, 0, 1, free);
+  }
 }

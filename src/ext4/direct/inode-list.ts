@@ -1,0 +1,147 @@
+import { utf8Bytes, type ByteString } from "../../base/bytes.ts";
+import type { Sliced } from "../../base/slices.ts";
+import type { DirectoryInode, Inode, RootTree } from "../../layers/root-tree.ts";
+import { Column } from "./column.ts";
+import { sortIndices } from "./sort-indices.ts";
+
+const lostAndFoundName = utf8Bytes("lost+found");
+
+/**
+ * Every inode once, and every name. An inode's place in the list is its ordinal: the root's is 0, that of /lost+found
+ * is 1 where there is one, and the children of a directory follow one another, in the order of their names, directories
+ * before what is in them.
+ */
+export interface InodeList {
+  readonly inodes: readonly Inode[];
+  /** Whether ordinal 1 is /lost+found, and not of the tree. */
+  readonly lostAndFound: "of the tree" | "made" | "none";
+  /** All names, those of one directory together and in the order of their bytes. */
+  readonly names: readonly ByteString[];
+  /** By name: the ordinal that it leads to. */
+  readonly targets: Column;
+  /** Directories in the order of the list: ordinal, ordinal of the directory that it is in, its first name. */
+  readonly directories: Column;
+  readonly parents: Column;
+  readonly firstNames: Column;
+  /** Of all times, in whole seconds: for what the tree has no time for. From 1970, within the 32 bits of the superblock. */
+  readonly newestSecond: number;
+}
+
+/** Names between two pauses. */
+const slice = 2048;
+
+/** Lists the tree, with a /lost+found of root's where it has nothing of that name. */
+export function* listInodes(tree: RootTree): Sliced<InodeList> {
+  const lister = new Lister(tree);
+  yield* lister.run();
+  return lister;
+}
+
+/** As mke2fs makes it: 0700, owned by root. e2fsck puts there what it finds without a name. */
+function makeLostAndFound(newestSecond: number): DirectoryInode {
+  return {
+    kind: "directory",
+    origin: { layer: 0, entry: 0 },
+    mode: 0o700,
+    uid: 0,
+    gid: 0,
+    mtime: { seconds: newestSecond, nanoseconds: 0 },
+    xattrs: [],
+    linkCount: 2,
+    children: new Map(),
+  };
+}
+
+class Lister implements InodeList {
+  readonly inodes: Inode[] = [];
+  readonly lostAndFound: InodeList["lostAndFound"];
+  readonly names: ByteString[] = [];
+  readonly targets: Column;
+  readonly directories = new Column();
+  readonly parents = new Column();
+  readonly firstNames = new Column();
+  newestSecond = 0;
+  readonly #root: DirectoryInode;
+  readonly #first: DirectoryInode | undefined;
+  /** Ordinals of inodes with several names. */
+  readonly #linked = new Map<Inode, number>();
+
+  constructor({ root, inodeCount }: RootTree) {
+    this.targets = new Column(inodeCount + 1);
+    const found = root.children.get(lostAndFoundName);
+    this.lostAndFound = found === undefined ? "made" : found.kind === "directory" ? "of the tree" : "none";
+    this.#first = found === undefined ? makeLostAndFound(0) : found.kind === "directory" ? found : undefined;
+    this.#root = found === undefined ? withChild(root, this.#first) : root;
+  }
+
+  *run(): Sliced<void> {
+    this.#push(this.#root);
+    if (this.#first !== undefined) this.#push(this.#first);
+    const todo: { readonly inode: DirectoryInode; readonly ordinal: number; readonly parent: number }[] = [
+      { inode: this.#root, ordinal: 0, parent: 0 },
+    ];
+    let sincePause = 0;
+    for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+      const { inode, ordinal, parent } = next;
+      this.directories.push(ordinal);
+      this.parents.push(parent);
+      const firstName = this.firstNames.at(this.firstNames.push(this.names.length));
+      for (const name of yield* sorted(inode)) {
+        this.#addName(inode, name);
+        if (++sincePause % slice === 0) yield;
+      }
+      // Reversed, so that the first is next: what is below it comes before its neighbours' children.
+      for (let i = this.names.length - 1; i >= firstName; i--) {
+        const target = this.targets.at(i);
+        const child = this.inodes[target];
+        if (child?.kind === "directory") todo.push({ inode: child, ordinal: target, parent: ordinal });
+      }
+    }
+    // Its time is known only now.
+    if (this.lostAndFound === "made") this.inodes[1] = makeLostAndFound(this.newestSecond);
+  }
+
+  #addName(directory: DirectoryInode, name: ByteString): void {
+    const child = directory.children.get(name);
+    if (child === undefined) return;
+    this.names.push(name);
+    this.targets.push(this.#ordinalOf(child));
+  }
+
+  #ordinalOf(inode: Inode): number {
+    if (inode === this.#first) return 1;
+    const isLinked = inode.kind !== "directory" && inode.linkCount > 1;
+    const known = isLinked ? this.#linked.get(inode) : undefined;
+    if (known !== undefined) return known;
+    const ordinal = this.#push(inode);
+    if (isLinked) this.#linked.set(inode, ordinal);
+    return ordinal;
+  }
+
+  #push(inode: Inode): number {
+    this.newestSecond = Math.min(2 ** 32 - 1, Math.max(this.newestSecond, inode.mtime.seconds));
+    return this.inodes.push(inode) - 1;
+  }
+}
+
+function withChild(root: DirectoryInode, child: DirectoryInode | undefined): DirectoryInode {
+  if (child === undefined) return root;
+  const children = new Map(root.children).set(lostAndFoundName, child);
+  return { ...root, linkCount: root.linkCount + 1, children };
+}
+
+/** The names of a directory in the order of their bytes; a large one in slices. */
+function* sorted({ children }: DirectoryInode): Sliced<readonly ByteString[]> {
+  const names = [...children.keys()];
+  if (names.length < slice) return names.sort();
+  const order = yield* sortIndices(names.length, (a, b) => {
+    const [left = "", right = ""] = [names[a], names[b]];
+    return left < right ? -1 : left > right ? 1 : 0;
+  });
+  const out: ByteString[] = [];
+  for (const index of order) {
+    const name = names[index];
+    if (name !== undefined) out.push(name);
+  }
+  return out;
+}
