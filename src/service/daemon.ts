@@ -9,7 +9,13 @@ import type { DaemonConfig } from "./config.ts";
 import { claimFolder } from "./folders.ts";
 import type { HealthService } from "./health.ts";
 import { groupNumber } from "./group.ts";
-import { checkSocketPath, listenOn, type Listener, type SocketAccess } from "./listener.ts";
+import {
+  checkSocketPath,
+  listenOn,
+  listenOnInherited,
+  type Listener,
+  type SocketAccess,
+} from "./listener.ts";
 import type { Log } from "./log.ts";
 import { openPulls, type OpenPulls } from "./pulls.ts";
 import { reloadConfig } from "./reload.ts";
@@ -28,6 +34,8 @@ export interface Daemon extends AsyncDisposable {
 
 export interface DaemonOptions {
   readonly log: Log;
+  /** A listening socket to serve on, instead of one of the daemon's own at its path. */
+  readonly inheritedFd?: number | undefined;
   /** For tests: what pulls instead. */
   readonly openPulls?: OpenPulls;
 }
@@ -61,7 +69,11 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting);
   const server = new Server();
   const health = addApi(server, { store, pulls, config, startedAt });
-  const listener = await listenOn(server, socketPath, access);
+  const { inheritedFd } = options;
+  const listener =
+    inheritedFd === undefined
+      ? await listenOn(server, socketPath, access)
+      : await listenOnInherited(server, inheritedFd, socketPath);
   health.serve();
   log.info("serving", { socket: socketPath, state: stateDir, cache: cacheDir, version: config.version });
   return new RunningDaemon({ log, config, health, pulls, listener, owned: starting.move() });

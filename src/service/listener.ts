@@ -55,6 +55,26 @@ export async function listenOn(server: Server, path: string, access = ownerOnly)
   }
 }
 
+/**
+ * Serves gRPC on a listening socket that this process was started with. Who may connect, and the socket's path, are
+ * its maker's business: it is neither changed nor removed.
+ *
+ * @param path what it is called in messages
+ * @throws BangerError SOCKET_INVALID.
+ */
+export async function listenOnInherited(server: Server, fd: number, path: string): Promise<Listener> {
+  const listening = createGrpcServer(server);
+  try {
+    listening.listen({ fd });
+    await once(listening, "listening");
+    return new UnixListener(server, listening, path, undefined);
+  } catch (error) {
+    listening.close();
+    const hint = "Start bangerd by its socket unit, or by itself with no LISTEN_ variables.";
+    throw socketError(`can't listen on the socket that was passed on: ${messageOf(error)}`, hint, error);
+  }
+}
+
 /** @throws BangerError SOCKET_INVALID where no socket can have that path. */
 export function checkSocketPath(path: string): void {
   const bytes = Buffer.byteLength(path);
@@ -65,8 +85,7 @@ export function checkSocketPath(path: string): void {
 }
 
 async function bind(server: Server, path: string, access: SocketAccess): Promise<NetServer> {
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listening = createServer((socket) => injector.injectConnection(socket));
+  const listening = createGrpcServer(server);
   const before = process.umask(0o177);
   try {
     // Binds before it returns, so that the socket is never there with a wider mode.
@@ -89,6 +108,11 @@ async function bind(server: Server, path: string, access: SocketAccess): Promise
       error,
     );
   }
+}
+
+function createGrpcServer(server: Server): NetServer {
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return createServer((socket) => injector.injectConnection(socket));
 }
 
 async function giveToGroup(path: string, gid: number): Promise<void> {
@@ -133,11 +157,12 @@ class UnixListener implements Listener {
   readonly path: string;
   readonly #server: Server;
   readonly #listening: NetServer;
-  readonly #lock: Disposable;
+  /** Held by whoever made the socket, and removes it. */
+  readonly #lock: Disposable | undefined;
   readonly #sockets = new Set<Socket>();
   #closed: Promise<void> | undefined;
 
-  constructor(server: Server, listening: NetServer, path: string, lock: Disposable) {
+  constructor(server: Server, listening: NetServer, path: string, lock: Disposable | undefined) {
     this.path = path;
     this.#server = server;
     this.#listening = listening;
@@ -163,8 +188,8 @@ class UnixListener implements Listener {
       await Promise.all([this.#connectionsEnded(), this.#sessionsEnded()]);
     } finally {
       clearTimeout(force);
-      await rm(this.path, { force: true });
-      this.#lock[Symbol.dispose]();
+      if (this.#lock !== undefined) await rm(this.path, { force: true });
+      this.#lock?.[Symbol.dispose]();
     }
   }
 

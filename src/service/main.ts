@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { CommanderError } from "commander";
 import { asBangerError, type BangerError } from "../base/error.ts";
+import { activationVariables, inheritedSocket } from "./activation.ts";
 import { bangerdCommand } from "./command-line.ts";
 import { loadConfig } from "./config.ts";
 import { lineLog, type Log } from "./log.ts";
@@ -32,10 +33,12 @@ async function serve(flags: PathFlags, log: Log): Promise<void> {
   // Before anything is started, so that no signal can hit a daemon that would not hear it.
   const told = stopSignal(log);
   const surroundings = { env: process.env, home: homedir(), folder: process.cwd() };
+  const inheritedFd = inheritedSocket(process.env, process.pid);
+  for (const name of activationVariables) delete process.env[name];
   const config = loadConfig(locatePaths(flags, surroundings));
   // Not before the flags are known to be right: it brings gRPC and SQLite with it.
   const { startDaemon } = await import("./daemon.ts");
-  await using daemon = await startDaemon(config, { log });
+  await using daemon = await startDaemon(config, { log, inheritedFd });
   using _reload = onReloadSignal(() => daemon.reload());
   log.info("signal", { name: await told });
   await daemon.stop();
