@@ -1,6 +1,6 @@
 /** Builds the awkward tree as whoever runs it, in TMPDIR, and prints what became of it. */
 import { awkwardTree } from "./awkward-tree.ts";
-import { buildAndInspect, inputFor, workFolder } from "./e2fsprogs-rig.ts";
+import { buildAndInspect, inputFor, workFolder } from "./build-rig.ts";
 
 await using folder = workFolder();
 const { facts, verdict } = await buildAndInspect(await inputFor(awkwardTree(), folder.path));

@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { BangerError, hasReason, type Reason } from "../../src/base/error.ts";
 import type { BuildInput } from "../../src/ext4/builder.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
-import { assertNoLitter, buildAll, inputFor, rejection, workFolder } from "./e2fsprogs-rig.ts";
+import { assertNoLitter, buildAll, inputFor, rejection, workFolder } from "./build-rig.ts";
 import { noise, sampleTree } from "./sample-tree.ts";
 import { buildTree, device, dir, fifo, file, link, type Described } from "./tree-builder.ts";
 

@@ -7,7 +7,7 @@ import { hasReason } from "../../src/base/error.ts";
 import type { BuildProgress } from "../../src/ext4/builder.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
 import { awkwardTree } from "./awkward-tree.ts";
-import { buildAndInspect, inputFor, rejection, workFolder, type Built } from "./e2fsprogs-rig.ts";
+import { buildAndInspect, inputFor, rejection, workFolder, type Built } from "./build-rig.ts";
 import { noise, sampleTree } from "./sample-tree.ts";
 import { buildTree, dir, file, link } from "./tree-builder.ts";
 

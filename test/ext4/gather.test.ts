@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { test } from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
-import { buildAndInspect, inputFor, rejection, workFolder } from "./e2fsprogs-rig.ts";
+import { buildAndInspect, inputFor, rejection, workFolder } from "./build-rig.ts";
 import { buildTree, device, dir, fifo, file, link, type Described } from "./tree-builder.ts";
 
 /** Directories that mke2fs can't make in time, or not at all: their names are staged elsewhere and moved. */

@@ -15,7 +15,7 @@ import {
   spaceNeeds,
   type Geometry,
 } from "../../src/ext4/geometry.ts";
-import { workFolder } from "./e2fsprogs-rig.ts";
+import { workFolder } from "./build-rig.ts";
 import { noise } from "./sample-tree.ts";
 import { buildTree, device, dir, file, link, sparse, type Described } from "./tree-builder.ts";
 

@@ -5,7 +5,7 @@ import { hasReason } from "../../src/base/error.ts";
 import type { LayerIndex, Xattr } from "../../src/layers/layer-index.ts";
 import { everyName } from "../../src/layers/tree-walk.ts";
 import { storeXattrs } from "../../src/layers/xattr-room.ts";
-import { buildAndInspect, inputFor, rejection, workFolder } from "../ext4/e2fsprogs-rig.ts";
+import { buildAndInspect, inputFor, rejection, workFolder } from "../ext4/build-rig.ts";
 import {
   device,
   dir,

@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultLimits } from "../../src/base/limits.ts";
-import type { BuildInput, OwnershipFacts } from "../../src/ext4/builder.ts";
+import type { BuildInput, OwnershipFacts, RootfsBuilder } from "../../src/ext4/builder.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
 import { inspectImage, type Verdict } from "../../src/ext4/verify.ts";
 import { layTree } from "./tree-layers.ts";
@@ -47,15 +47,18 @@ export async function inputFor(
   };
 }
 
-export async function buildAll(input: BuildInput): Promise<OwnershipFacts> {
-  await using build = await e2fsprogsBuilder.build(input);
+export async function buildAll(
+  input: BuildInput,
+  builder: RootfsBuilder = e2fsprogsBuilder,
+): Promise<OwnershipFacts> {
+  await using build = await builder.build(input);
   return await build.applyOwnership();
 }
 
 /** Builds the tree, and asks the reader and e2fsck what became of it. */
-export async function buildAndInspect(input: BuildInput): Promise<Built> {
+export async function buildAndInspect(input: BuildInput, builder?: RootfsBuilder): Promise<Built> {
   const { target: path, tree, limits, signal } = input;
-  const facts = await buildAll(input);
+  const facts = await buildAll(input, builder);
   assertNoLitter(input);
   const verdict = await inspectImage({ path, tree, limits, signal, depth: "full" });
   return { image: path, facts, verdict };
