@@ -23,14 +23,14 @@ import type { PullEventBody, Stage } from "./events.ts";
 import { defaultBuilder, derivedUuid } from "./identity.ts";
 import { imageRecord } from "./image-record.ts";
 import { bringLayersIn, type LayerIn } from "./layers-in.ts";
-import { planPull, resolvedEvent, type PullPlan } from "./plan.ts";
+import { planPull, resolvedEvent, type PlanDeps, type PullPlan } from "./plan.ts";
 import type { TurnQueue } from "./queue.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource, type SourceDeps } from "./source.ts";
 import type { StageClock } from "./stage-clock.ts";
 
 /** What every pull of a daemon shares. */
-export interface PipelineDeps extends SourceDeps {
+export interface PipelineDeps extends SourceDeps, PlanDeps {
   readonly store: Store;
   readonly blobs: BlobCache;
   readonly scanner: LayerScanner;
