@@ -1,8 +1,7 @@
-import { lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { asBangerError, errnoOf, hasReason } from "../base/error.ts";
+import { asBangerError, hasReason } from "../base/error.ts";
+import { treeBytes } from "../base/tree-bytes.ts";
 import { imagePaths } from "./layout.ts";
-import { allocatedBytes, removeImageFolder } from "./publish.ts";
+import { removeImageFolder } from "./publish.ts";
 
 /** Of the store, what removing needs. */
 export interface ImageRow {
@@ -19,14 +18,14 @@ export interface ImageRow {
  * Where the disk has no room left to write even that into the store, the files go first, which makes the room; a kill
  * then leaves a row without a file system, which the next start removes as well.
  *
- * @returns bytes that the host's disk got back.
+ * @returns bytes that the host's disk got back; a kernel that the store or another image has as well stays.
  * @throws BangerError IMAGE_IN_USE that names the holder, IMAGE_UNKNOWN, or of the file system.
  */
 export async function removeImage(rows: ImageRow, stateDir: string, id: string): Promise<number> {
   const { dir } = imagePaths(stateDir, id);
   try {
     using _condemned = await rows.condemnImage(id);
-    const freedBytes = await treeAllocatedBytes(dir);
+    const { exclusive } = await treeBytes(dir);
     try {
       await rows.deleteImage(id);
       await removeImageFolder(stateDir, id);
@@ -35,22 +34,8 @@ export async function removeImage(rows: ImageRow, stateDir: string, id: string):
       await removeImageFolder(stateDir, id);
       await rows.deleteImage(id);
     }
-    return freedBytes;
+    return exclusive;
   } catch (error) {
     throw asBangerError(error, "remove image");
-  }
-}
-
-/** What a folder and all below it take on disk; 0 where there is none. */
-async function treeAllocatedBytes(path: string): Promise<number> {
-  try {
-    const stats = await lstat(path);
-    let bytes = allocatedBytes(stats);
-    if (!stats.isDirectory()) return bytes;
-    for (const name of await readdir(path)) bytes += await treeAllocatedBytes(join(path, name));
-    return bytes;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return 0;
-    throw error;
   }
 }

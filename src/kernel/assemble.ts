@@ -9,35 +9,17 @@ import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { shareFile } from "../base/share-file.ts";
 import { indexModules } from "./depmod.ts";
-import { identifyKernel, type KernelIdentity } from "./identify.ts";
+import { identifyKernel } from "./identify.ts";
+import type { KernelFacts, KernelModules } from "./kernel-record.ts";
 import { kernelPathsIn } from "./layout.ts";
 import { builtinDrivers, isModule, listModules, modulesRelease, type BootDriver } from "./modules.ts";
 
 /** Files that make a kernel, wherever they are. */
-export interface KernelFiles {
+export interface KernelFilePaths {
   readonly kernelPath: string;
   readonly initrdPath: string | undefined;
   /** A folder that is itself `lib/modules/<version>`. */
   readonly modulesPath: string | undefined;
-}
-
-export interface KernelModules {
-  /** That they were built for. */
-  readonly release: string;
-  /** `modules.dep` is there: a guest's modprobe finds them. */
-  readonly indexed: boolean;
-}
-
-/** A kernel whose files are together, checked and read-only, under the names of `layout.ts`. */
-export interface AssembledKernel extends KernelIdentity {
-  readonly hasInitrd: boolean;
-  readonly modules: KernelModules | undefined;
-  /** Undefined where nothing tells. */
-  readonly builtins: readonly BootDriver[] | undefined;
-  /** Of all its files: equal digests are equal kernels. */
-  readonly contentDigest: Digest;
-  readonly totalBytes: number;
-  readonly warnings: readonly string[];
 }
 
 export interface AssembleOptions {
@@ -50,16 +32,16 @@ export interface AssembleOptions {
 const op = "check kernel";
 
 /**
- * Brings a kernel's files together in `dir`, which is empty and the caller's, and checks them. What is checked is the
+ * Brings a kernel's files together in `dir`, the caller's, under the names of `layout.ts`, read-only, and checks them. What is checked is the
  * copy, so that nobody changes it afterwards.
  *
  * @throws BangerError KERNEL_INVALID, FILE_UNKNOWN, DISK_FULL, CANCELLED, or of the file system.
  */
 export async function assembleKernel(
-  files: KernelFiles,
+  files: KernelFilePaths,
   dir: string,
   options: AssembleOptions,
-): Promise<AssembledKernel> {
+): Promise<KernelFacts> {
   try {
     return await assemble(files, dir, options);
   } catch (error) {
@@ -67,7 +49,7 @@ export async function assembleKernel(
   }
 }
 
-async function assemble(files: KernelFiles, dir: string, options: AssembleOptions): Promise<AssembledKernel> {
+async function assemble(files: KernelFilePaths, dir: string, options: AssembleOptions): Promise<KernelFacts> {
   const { limits, signal, own } = options;
   const { kernelPath, initrdPath, modulesPath } = files;
   const paths = kernelPathsIn(dir);
@@ -108,7 +90,7 @@ async function assemble(files: KernelFiles, dir: string, options: AssembleOption
   }
   const contentDigest = parseDigest(`sha256:${hash.digest("hex")}`, op);
   const hasInitrd = initrdPath !== undefined;
-  return { ...identity, hasInitrd, modules, builtins, contentDigest, totalBytes, warnings };
+  return { ...identity, hasInitrd, modules, builtins, contentDigest, warnings };
 }
 
 /** Where kmod isn't, what came with the modules counts. */

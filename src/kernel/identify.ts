@@ -22,7 +22,6 @@ export interface KernelIdentity {
   readonly version: string;
   /** A vmlinux that QEMU and Cloud Hypervisor can enter; any bzImage and Image can be. */
   readonly pvh: boolean;
-  readonly sizeBytes: number;
   readonly digest: Digest;
 }
 
@@ -49,14 +48,14 @@ export async function identifyKernel(
     const head = await readAt(file, 0, kernelHeadBytes);
     const found = parseKernelHead(head);
     if (found.kind === "refused") throw refused(shown, found);
-    const { digest, release, sizeBytes } = await readThrough(file, signal);
+    const { digest, release } = await readThrough(file, signal);
     const version = found.version ?? release;
     if (version === undefined) {
       throw refused(shown, { problem: "is no Linux kernel: it never says “Linux version”" });
     }
     const pvh = found.format !== "vmlinux" || (await hasPvhEntry(file, found.programHeaders));
     const { format, architecture } = found;
-    return { format, architecture, version, pvh, sizeBytes, digest };
+    return { format, architecture, version, pvh, digest };
   } catch (error) {
     throw asBangerError(error, op);
   } finally {
@@ -80,7 +79,7 @@ function refused(
 async function readThrough(
   file: FileHandle,
   signal: AbortSignal,
-): Promise<{ readonly digest: Digest; readonly release: string | undefined; readonly sizeBytes: number }> {
+): Promise<{ readonly digest: Digest; readonly release: string | undefined }> {
   const hash = createHash("sha256");
   const overlap = bannerStart.length + maxRelease + 1;
   let release: string | undefined;
@@ -96,7 +95,7 @@ async function readThrough(
     release ??= releaseInBanner(seen);
     tail = seen.subarray(Math.max(0, seen.length - overlap));
   }
-  return { digest: parseDigest(`sha256:${hash.digest("hex")}`, op), release, sizeBytes };
+  return { digest: parseDigest(`sha256:${hash.digest("hex")}`, op), release };
 }
 
 const noteHeader = 4;

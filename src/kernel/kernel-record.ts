@@ -1,14 +1,10 @@
 import type { Digest } from "../base/digest.ts";
 import type { Sharing } from "../base/share-file.ts";
-import type { KernelModules } from "./assemble.ts";
 import type { KernelFormat } from "./kernel-head.ts";
 import type { BootDriver } from "./modules.ts";
 
-/** A kernel of the store, as its row and `kernel.json` tell. */
-export interface KernelRecord {
-  /** Opaque, and unique for ever: a name may come back with another kernel. */
-  readonly id: string;
-  readonly name: string;
+/** What is known of a kernel from its files alone. */
+export interface KernelFacts {
   /** As `uname -r` says inside. */
   readonly version: string;
   /** As OCI names it. */
@@ -24,13 +20,27 @@ export interface KernelRecord {
   readonly modules: KernelModules | undefined;
   /** Undefined where nothing tells. */
   readonly builtins: readonly BootDriver[] | undefined;
+  readonly warnings: readonly string[];
+}
+
+export interface KernelModules {
+  /** That they were built for. */
+  readonly release: string;
+  /** `modules.dep` is there: a guest's modprobe finds them. */
+  readonly indexed: boolean;
+}
+
+/** A kernel of the store, as its row and `kernel.json` tell. */
+export interface KernelRecord extends KernelFacts {
+  /** Opaque, and unique for ever: a name may come back with another kernel. */
+  readonly id: string;
+  readonly name: string;
   /** What its files take on the host's disk. */
   readonly sizeBytes: number;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   /** Where it came from, as a person would write it. */
   readonly source: string;
-  readonly warnings: readonly string[];
 }
 
 /** The kernel beside an image, and how to start the image with it. */

@@ -2,6 +2,7 @@ import { type Kysely, type Selectable } from "kysely";
 import { BangerError } from "../base/error.ts";
 import { Field } from "./json.ts";
 import { fingerprint, formatPageToken, parsePageToken } from "./page-token.ts";
+import { kernelTakenError, kernelUnknownError } from "../kernel/kernel-errors.ts";
 import { kernelFormats } from "../kernel/kernel-head.ts";
 import type { KernelRecord } from "../kernel/kernel-record.ts";
 import { bootDrivers } from "../kernel/modules.ts";
@@ -133,22 +134,6 @@ function parseKernel(row: Selectable<KernelsTable>): KernelRecord {
     builtins: details.get("builtins").optionalList((item) => item.oneOf(bootDrivers)),
     warnings: details.get("warnings").list((item) => item.string()),
   };
-}
-
-export function kernelUnknownError(name: string): BangerError {
-  return new BangerError("KERNEL_UNKNOWN", `there is no kernel ${JSON.stringify(name.slice(0, 200))} here`, {
-    op: "find kernel",
-    hint: "See `banger kernel ls` for those that are here, and `banger kernel catalog` for those to be had.",
-  });
-}
-
-export function kernelTakenError(name: string): BangerError {
-  return new BangerError("NAME_TAKEN", `there is a kernel ${name} already`, {
-    op: "name kernel",
-    hint: `Choose another name, or remove that one: banger kernel rm ${name}.`,
-    fields: [{ field: "name", description: "Another kernel has it." }],
-    facts: { name },
-  });
 }
 
 function inUseError(

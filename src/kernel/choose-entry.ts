@@ -1,0 +1,64 @@
+import { BangerError } from "../base/error.ts";
+import { hostArchitecture, runsOn } from "./architecture.ts";
+import { formatKernelSource } from "./kernel-ref.ts";
+import type { CatalogEntry } from "./kernel-source.ts";
+
+export interface EntryChoice {
+  readonly name: string;
+  /** Of the image that it is for; undefined takes this machine's where there is a choice. */
+  readonly architecture: string | undefined;
+}
+
+const op = "choose kernel";
+
+/**
+ * The one entry that is meant. Pure.
+ *
+ * @param warnings of the catalogs, as of one that could not be reached
+ * @throws BangerError KERNEL_UNKNOWN, KERNEL_MISMATCH, KERNEL_AMBIGUOUS.
+ */
+export function chooseEntry(
+  entries: readonly CatalogEntry[],
+  warnings: readonly string[],
+  { name, architecture }: EntryChoice,
+): CatalogEntry {
+  const named = entries.filter((entry) => entry.name === name);
+  if (named.length === 0) throw unknown(name, warnings);
+  const fitting = fits(named, architecture);
+  if (fitting.length === 0) {
+    const offered = [...new Set(named.map((entry) => entry.architecture))].join(", ");
+    const message = `catalogs offer kernel ${name} for ${offered}, and the image is for ${architecture ?? ""}`;
+    throw new BangerError("KERNEL_MISMATCH", message, { op, facts: { kernel: name } });
+  }
+  const distinct = new Map(fitting.map((entry) => [formatKernelSource(entry.source), entry]));
+  const [first, ...more] = distinct.values();
+  if (first !== undefined && more.length === 0) return first;
+  const choices = [...distinct].map(([source, entry]) => `${entry.catalog}: ${entry.version}, ${source}`);
+  throw new BangerError(
+    "KERNEL_AMBIGUOUS",
+    `${choices.length} kernels are called ${name}: ${choices.join("; ")}`,
+    {
+      op,
+      fields: [{ field: "kernel_ref", description: "Catalogs offer several kernels of that name." }],
+      facts: { kernel: name },
+    },
+  );
+}
+
+function fits(entries: readonly CatalogEntry[], wanted: string | undefined): readonly CatalogEntry[] {
+  if (wanted !== undefined) {
+    const exact = entries.filter((entry) => entry.architecture === wanted);
+    return exact.length > 0 ? exact : entries.filter((entry) => runsOn(entry.architecture, wanted));
+  }
+  const own = entries.filter((entry) => entry.architecture === hostArchitecture());
+  return own.length > 0 ? own : entries;
+}
+
+function unknown(name: string, warnings: readonly string[]): BangerError {
+  const why = warnings.length === 0 ? "" : ` (${warnings.join("; ")})`;
+  return new BangerError("KERNEL_UNKNOWN", `there is no kernel ${name} here, nor in a catalog${why}`, {
+    op,
+    hint: "See `banger kernel ls` for those that are here, and `banger kernel catalog` for those to be had.",
+    facts: { kernel: name },
+  });
+}

@@ -1,0 +1,225 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
+import { removeTree, writeAtomic } from "../base/files.ts";
+import type { Limits } from "../base/limits.ts";
+import { removePublished, stageFolder, type StagedFolder } from "../base/published-folder.ts";
+import { treeBytes } from "../base/tree-bytes.ts";
+import { SingleFlight, type Crew } from "../blobs/single-flight.ts";
+import { assembleKernel, type KernelFilePaths } from "./assemble.ts";
+import { chooseEntry, type EntryChoice } from "./choose-entry.ts";
+import { kernelTakenError } from "./kernel-errors.ts";
+import type { KernelFacts, KernelRecord } from "./kernel-record.ts";
+import { formatKernelSource, parseKernelRef } from "./kernel-ref.ts";
+import type { CatalogEntry, KernelCatalog, KernelProgress } from "./kernel-source.ts";
+import { kernelDir, kernelDocument, unfinishedDir } from "./layout.ts";
+
+/** Of the daemon's store, what kernels need. */
+export interface KernelRows {
+  /** @throws BangerError NAME_TAKEN. */
+  insertKernel(record: KernelRecord): Promise<void>;
+  findKernel(
+    name: string,
+  ): Promise<{ readonly kernel: KernelRecord; readonly imageCount: number } | undefined>;
+  /** @throws BangerError KERNEL_IN_USE, KERNEL_UNKNOWN. */
+  deleteKernel(id: string, force: boolean): Promise<void>;
+}
+
+export interface KernelStoreDeps {
+  readonly stateDir: string;
+  readonly rows: KernelRows;
+  readonly catalog: KernelCatalog;
+  readonly limits: Limits;
+}
+
+export interface FetchOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: KernelProgress) => void;
+}
+
+/** A kernel that is to be brought in, and the name that it gets here. */
+export interface WantedKernel {
+  readonly entry: CatalogEntry;
+  /** Of the catalogs that it was looked for in. */
+  readonly warnings: readonly string[];
+}
+
+type Progress = FetchOptions["onProgress"];
+
+/** The kernels of a state folder: each a folder of its own, whole or not at all, and a row. */
+export class KernelStore {
+  readonly #deps: KernelStoreDeps;
+  readonly #fetches = new SingleFlight<string, Progress, KernelRecord>();
+  /** Kernels that pulls are being staged with, by id. */
+  readonly #held = new Map<string, number>();
+
+  constructor(deps: KernelStoreDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * A kernel that is here, for what `parseKernelRef` takes; undefined where it has to be brought in first.
+   *
+   * @throws BangerError NAME_INVALID, REFERENCE_INVALID; NAME_TAKEN where another kernel has the name that a source's
+   *   would get.
+   */
+  async find(ref: string): Promise<KernelRecord | undefined> {
+    const parsed = parseKernelRef(ref);
+    if (parsed.kind === "name") return (await this.#deps.rows.findKernel(parsed.name))?.kernel;
+    const found = (await this.#deps.rows.findKernel(parsed.defaultName))?.kernel;
+    if (found === undefined || found.source === formatKernelSource(parsed.source)) return found;
+    throw new BangerError(
+      "NAME_TAKEN",
+      `${ref} would be called ${parsed.defaultName}, and that is another kernel, from ${found.source}`,
+      {
+        op: "name kernel",
+        hint: `Remove that one, with \`banger kernel rm ${parsed.defaultName}\`, or put the files under a name of their own with \`banger kernel import\`.`,
+        facts: { name: parsed.defaultName },
+      },
+    );
+  }
+
+  /**
+   * What would be brought in for a kernel that is not here. Asks the catalogs where it is a name.
+   *
+   * @throws BangerError KERNEL_UNKNOWN, KERNEL_MISMATCH, KERNEL_AMBIGUOUS.
+   */
+  async choose(
+    ref: string,
+    architecture: EntryChoice["architecture"],
+    signal: AbortSignal,
+  ): Promise<WantedKernel> {
+    const parsed = parseKernelRef(ref);
+    if (parsed.kind === "source") {
+      const { source, defaultName: name } = parsed;
+      return { entry: { catalog: "", name, version: "", architecture: "", source }, warnings: [] };
+    }
+    const { entries, warnings } = await this.#deps.catalog.list(signal);
+    return { entry: chooseEntry(entries, warnings, { name: parsed.name, architecture }), warnings };
+  }
+
+  /**
+   * Brings a kernel in, once for all who want it at the same time.
+   *
+   * @throws BangerError of its source, KERNEL_INVALID, KERNEL_MISMATCH, NAME_TAKEN, DISK_FULL, CANCELLED.
+   */
+  fetch(wanted: WantedKernel, { signal, onProgress }: FetchOptions): Promise<KernelRecord> {
+    const { name } = wanted.entry;
+    // Each waiter is told on its own, even if two gave the same function.
+    const waiter: Progress = (progress) => onProgress(progress);
+    return this.#fetches.join(name, waiter, signal, (crew, shared) => this.#fetch(wanted, crew, shared));
+  }
+
+  /**
+   * Takes files of this machine in, as copies.
+   *
+   * @throws BangerError NAME_INVALID, NAME_TAKEN, KERNEL_INVALID, FILE_UNKNOWN, DISK_FULL, CANCELLED.
+   */
+  async import(name: string, files: KernelFilePaths, signal: AbortSignal): Promise<KernelRecord> {
+    await using folder = await this.stage();
+    const facts = await assembleKernel(files, folder.dir, { own: false, limits: this.#deps.limits, signal });
+    return this.#publish(folder, name, facts, files.kernelPath);
+  }
+
+  /**
+   * Removes a kernel; images that were staged with it keep their files.
+   *
+   * @returns bytes that the disk got back
+   * @throws BangerError KERNEL_UNKNOWN; KERNEL_IN_USE unless forced.
+   */
+  async remove(kernel: KernelRecord, force: boolean): Promise<number> {
+    const { stateDir, rows } = this.#deps;
+    if (this.#held.has(kernel.id) && !force) {
+      throw new BangerError("KERNEL_IN_USE", `an image is being made with kernel ${kernel.name}`, {
+        op: "remove kernel",
+        hint: "Wait for that pull to end, or cancel it.",
+      });
+    }
+    const dir = kernelDir(stateDir, kernel.name);
+    const { exclusive } = await treeBytes(dir);
+    await rows.deleteKernel(kernel.id, force);
+    await removePublished(dir, unfinishedDir(stateDir, "removing"));
+    return exclusive;
+  }
+
+  /** Keeps a kernel from being removed, but by force. */
+  hold(kernel: KernelRecord): Disposable {
+    const change = (by: number): void => {
+      const count = (this.#held.get(kernel.id) ?? 0) + by;
+      if (count > 0) this.#held.set(kernel.id, count);
+      else this.#held.delete(kernel.id);
+    };
+    change(1);
+    return { [Symbol.dispose]: () => change(-1) };
+  }
+
+  dirOf(kernel: Pick<KernelRecord, "name">): string {
+    return kernelDir(this.#deps.stateDir, kernel.name);
+  }
+
+  /** A folder among the kernels, which is swept at the next start if nobody disposes of it. */
+  async stage(): Promise<StagedFolder> {
+    try {
+      return await stageFolder(unfinishedDir(this.#deps.stateDir, "staging"));
+    } catch (error) {
+      throw asBangerError(error, "make staging folder");
+    }
+  }
+
+  async #fetch({ entry, warnings }: WantedKernel, crew: Crew<Progress>, signal: AbortSignal) {
+    const { catalog, limits, rows } = this.#deps;
+    const here = await rows.findKernel(entry.name);
+    // Another's fetch may have ended between this one's look and its turn.
+    if (here !== undefined && here.kernel.source === formatKernelSource(entry.source)) return here.kernel;
+    await using folder = await this.stage();
+    const fetchedInto = join(folder.dir, "fetched");
+    await mkdir(fetchedInto, { mode: 0o700 });
+    const onProgress: Progress = (progress) => {
+      for (const tell of crew.all()) tell(progress);
+    };
+    const fetched = await catalog.fetch(entry, { folder: fetchedInto, signal, onProgress });
+    const facts = await assembleKernel(fetched, folder.dir, { own: true, limits, signal });
+    await removeTree(fetchedInto);
+    if (entry.architecture !== "" && entry.architecture !== facts.architecture) {
+      const message = `the catalog ${entry.catalog} says that ${entry.name} is for ${entry.architecture}, and its kernel is for ${facts.architecture}`;
+      throw new BangerError("KERNEL_MISMATCH", message, {
+        op: "check kernel",
+        hint: "Tell whoever keeps the catalog.",
+        facts: { kernel: entry.name, kernelArchitecture: facts.architecture },
+      });
+    }
+    const all = { ...facts, warnings: [...warnings, ...fetched.warnings, ...facts.warnings] };
+    return this.#publish(folder, entry.name, all, formatKernelSource(entry.source));
+  }
+
+  async #publish(
+    folder: StagedFolder,
+    name: string,
+    facts: KernelFacts,
+    source: string,
+  ): Promise<KernelRecord> {
+    const { rows, stateDir } = this.#deps;
+    const target = kernelDir(stateDir, name);
+    const { allocated: sizeBytes } = await treeBytes(folder.dir);
+    const id = randomBytes(12).toString("hex");
+    const record: KernelRecord = { ...facts, id, name, sizeBytes, createdAt: Date.now(), source };
+    // Before the rename: a name that is taken is told as that, whatever the folder says.
+    if ((await rows.findKernel(name)) !== undefined) throw kernelTakenError(name);
+    try {
+      const document = Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
+      await writeAtomic(join(folder.dir, kernelDocument), document, 0o644);
+      await folder.publish(target);
+    } catch (error) {
+      if (errnoOf(error) === "ENOTEMPTY" || errnoOf(error) === "EEXIST") throw kernelTakenError(name);
+      throw asBangerError(error, "publish kernel");
+    }
+    try {
+      await rows.insertKernel(record);
+    } catch (error) {
+      await removePublished(target, unfinishedDir(stateDir, "removing"));
+      throw error;
+    }
+    return record;
+  }
+}
