@@ -22,7 +22,7 @@ export class EventLog {
     this.#pullId = pullId;
   }
 
-  append(stage: Stage, body: PullEventBody): void {
+  append(stage: Stage, body: PullEventBody): PullEvent {
     const event: PullEvent = {
       pullId: this.#pullId,
       sequence: ++this.#sequence,
@@ -38,6 +38,7 @@ export class EventLog {
       this.#forgetProgress(event);
       for (const reader of this.#readers) reader.wake();
     }
+    return event;
   }
 
   /** No event comes after this. Readers end, or throw `error` where one is given. */

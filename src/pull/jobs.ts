@@ -5,6 +5,7 @@ import type { PullRecord } from "../store/records.ts";
 import type { PullEvent } from "./events.ts";
 import { PullJob } from "./job.ts";
 import { runPull, type PipelineDeps } from "./pipeline.ts";
+import type { BegunPull, EndedPull, PullObserver } from "./observer.ts";
 import { planPull, type PullPlan } from "./plan.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource } from "./source.ts";
@@ -52,7 +53,11 @@ const endedPullsKept = 64;
 /** Layers inflate about threefold, and an image under construction is on disk about once more. */
 const inflateEstimate = 3;
 
-export function createPulls(deps: PipelineDeps): Pulls {
+export interface PullsDeps extends PipelineDeps {
+  readonly observers?: readonly PullObserver[];
+}
+
+export function createPulls(deps: PullsDeps): Pulls {
   return new PullJobs(deps);
 }
 
@@ -62,10 +67,12 @@ class PullJobs implements Pulls {
   /** Those that build, by what they build. */
   readonly #building = new Map<string, PullJob>();
   readonly #running = new Map<PullJob, Promise<void>>();
+  readonly #observers: readonly PullObserver[];
   #stopped = false;
 
-  constructor(deps: PipelineDeps) {
+  constructor(deps: PullsDeps) {
     this.#deps = deps;
+    this.#observers = deps.observers ?? [];
   }
 
   async pull(request: PullRequest): Promise<PullSubscription> {
@@ -73,6 +80,7 @@ class PullJobs implements Pulls {
     const job = new PullJob(`p${randomBytes(8).toString("hex")}`, request);
     this.#jobs.set(job.id, job);
     const subscription = subscribe(job);
+    for (const observer of this.#observers) observer.begun(begunPull(job));
     this.#running.set(job, this.#run(job));
     return subscription;
   }
@@ -143,7 +151,8 @@ class PullJobs implements Pulls {
         signal: job.signal,
         emit: (stage, body) => {
           job.state = body.kind === "waiting" ? "waiting" : "running";
-          job.log.append(stage, body);
+          const event = job.log.append(stage, body);
+          for (const observer of this.#observers) observer.said(event);
         },
         claim: (plan) => this.#claim(job, plan),
       });
@@ -181,6 +190,7 @@ class PullJobs implements Pulls {
     } catch (error) {
       job.failure ??= asBangerError(error, "record pull");
     }
+    for (const observer of this.#observers) observer.ended(endedPull(job));
     job.log.end(job.failure);
     this.#forgetOld();
   }
@@ -189,6 +199,17 @@ class PullJobs implements Pulls {
     const ended = [...this.#jobs.values()].filter((job) => job.ended);
     for (const job of ended.slice(0, Math.max(0, ended.length - endedPullsKept))) this.#jobs.delete(job.id);
   }
+}
+
+function begunPull({ id, request, startedAt }: PullJob): BegunPull {
+  return { id, reference: request.reference, startedAt };
+}
+
+function endedPull(job: PullJob): EndedPull {
+  const { state, successor, name, failure, endedAt = Date.now() } = job;
+  const ended = state === "waiting" || state === "running" ? "failed" : state;
+  const outcome = successor === undefined ? ended : "joined";
+  return { ...begunPull(job), outcome, endedAt, name, failure, stages: job.clock.spans() };
 }
 
 /** Follows the job, and then the one that does its work too. */

@@ -17,6 +17,7 @@ import {
   type SocketAccess,
 } from "./listener.ts";
 import type { Log } from "./log.ts";
+import { pullLog } from "./pull-log.ts";
 import { openPulls, type OpenPulls } from "./pulls.ts";
 import { reloadConfig } from "./reload.ts";
 
@@ -66,7 +67,7 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
   const store = starting.use(await openStore(join(stateDir, "banger.db")));
   logRecovery(log, await recover(store, stateDir));
-  const pulls = await (options.openPulls ?? openPulls)(config, store, starting);
+  const pulls = await (options.openPulls ?? openPulls)(config, store, starting, [pullLog(log)]);
   const server = new Server();
   const health = addApi(server, { store, pulls, config, startedAt });
   const { inheritedFd } = options;

@@ -4,7 +4,7 @@ import { asBangerError, type BangerError } from "../base/error.ts";
 import { activationVariables, inheritedSocket } from "./activation.ts";
 import { bangerdCommand } from "./command-line.ts";
 import { loadConfig } from "./config.ts";
-import { lineLog, type Log } from "./log.ts";
+import { lineLog, type AdjustableLog, type Log } from "./log.ts";
 import { locatePaths, type PathFlags } from "./paths.ts";
 
 /** Runs `bangerd`, without the program's name, until it is told to stop, and sets the process's exit code. */
@@ -29,13 +29,14 @@ function parseFlags(args: readonly string[]): PathFlags {
     .opts<PathFlags>();
 }
 
-async function serve(flags: PathFlags, log: Log): Promise<void> {
+async function serve(flags: PathFlags, log: AdjustableLog): Promise<void> {
   // Before anything is started, so that no signal can hit a daemon that would not hear it.
   const told = stopSignal(log);
   const surroundings = { env: process.env, home: homedir(), folder: process.cwd() };
   const inheritedFd = inheritedSocket(process.env, process.pid);
   for (const name of activationVariables) delete process.env[name];
   const config = loadConfig(locatePaths(flags, surroundings));
+  using _said = config.live.follow((settings) => log.adjust(settings.log));
   // Not before the flags are known to be right: it brings gRPC and SQLite with it.
   const { startDaemon } = await import("./daemon.ts");
   await using daemon = await startDaemon(config, { log, inheritedFd });

@@ -9,6 +9,7 @@ import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
 import { sweepIndexes } from "../layers/index/cache.ts";
 import { LayerScanner, makeScanPool } from "../layers/scan.ts";
 import { createPulls, type Pulls } from "../pull/jobs.ts";
+import type { PullObserver } from "../pull/observer.ts";
 import { TurnQueue } from "../pull/queue.ts";
 import { registryAccess } from "../registry/access.ts";
 import { parsePolicies, type SignaturePolicy } from "../signature/policy.ts";
@@ -16,9 +17,19 @@ import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
 
 /** Makes what a daemon pulls with. What must be disposed of goes onto `owned`, which outlives the pulls. */
-export type OpenPulls = (config: DaemonConfig, store: Store, owned: AsyncDisposableStack) => Promise<Pulls>;
+export type OpenPulls = (
+  config: DaemonConfig,
+  store: Store,
+  owned: AsyncDisposableStack,
+  observers: readonly PullObserver[],
+) => Promise<Pulls>;
 
-export const openPulls: OpenPulls = async ({ paths, live, limits, tempDir, guest }, store, owned) => {
+export const openPulls: OpenPulls = async (
+  { paths, live, limits, tempDir, guest },
+  store,
+  owned,
+  observers,
+) => {
   const { stateDir, cacheDir } = paths;
   const blobs = await BlobCache.open(cacheDir, { limits });
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
@@ -38,6 +49,7 @@ export const openPulls: OpenPulls = async ({ paths, live, limits, tempDir, guest
     scanner,
     builders,
     queue,
+    observers,
     stateDir,
     cacheDir,
     tempDir: temp.path,

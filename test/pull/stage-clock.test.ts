@@ -36,3 +36,16 @@ test("a stage that fails has taken its time too", async () => {
   await assert.rejects(failing);
   assert.deepEqual(clock.times(), [{ stage: "build", durationMs: 7 }]);
 });
+
+test("a stage's span is where it was in time", async () => {
+  let now = 100;
+  const clock = new StageClock(
+    () => now,
+    () => 1_000_000 + now,
+  );
+  await clock.time("build", async () => {
+    now = 150;
+  });
+  now = 900;
+  assert.deepEqual(clock.spans(), [{ stage: "build", begin: 1_000_100, end: 1_000_150 }]);
+});
