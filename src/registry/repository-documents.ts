@@ -4,6 +4,7 @@ import type { Limits } from "../base/limits.ts";
 import type { Clock } from "../base/retry.ts";
 import { tooLarge, type FetchedDocument, type RootDocument } from "../oci/choose.ts";
 import { verifyBytes, type Descriptor } from "../oci/descriptor.ts";
+import { openDocument } from "../oci/document.ts";
 import type { SourceOptions } from "../oci/image-source.ts";
 import { acceptedDocuments, bareMediaType, ociIndex } from "../oci/media-types.ts";
 import type { RepositoryDocuments } from "../oci/repository-documents.ts";
@@ -92,8 +93,11 @@ export class RegistryDocuments implements RepositoryDocuments {
       this.#ask(path + query, "pull", { accept: ociIndex }, asked, options, async (response) => {
         const next = nextPage(response.header("link"), response.url, path);
         const document = await this.#read(response, asked, this.#options.limits.documentBytes);
-        if (document.mediaType !== ociIndex)
-          throw unknown(asked, `${response.url.host} has no referrers API`);
+        const { host } = response.url;
+        if (document.mediaType !== ociIndex) throw unknown(asked, `${host} has no referrers API`);
+        const { root } = openDocument(document.bytes, ociIndex, asked.subject);
+        if (root.at("manifests").list().length === 0 && next === undefined)
+          throw unknown(asked, `${host} lists none`);
         return { document, next };
       }),
     );
