@@ -1,46 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
-import { hasReason } from "../../src/base/error.ts";
 import type { BuildProgress } from "../../src/ext4/builder.ts";
-import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
-import { awkwardTree } from "./awkward-tree.ts";
-import { buildAndInspect, inputFor, rejection, workFolder, type Built } from "./build-rig.ts";
-import { noise, sampleTree } from "./sample-tree.ts";
-import { buildTree, dir, file, link } from "./tree-builder.ts";
+import { buildAndInspect, inputFor, workFolder, type Built } from "./build-rig.ts";
+import { sampleTree } from "./sample-tree.ts";
 
-const MiB = 1024 * 1024;
 const isRoot = process.geteuid?.() === 0;
 
 function assertRight({ verdict }: Pick<Built, "verdict">): void {
   assert.deepEqual(verdict.differences, []);
   assert.equal(verdict.fsck.clean, true, verdict.fsck.output);
 }
-
-test("one of everything reads back as it should", async () => {
-  await using folder = workFolder();
-  const sample = sampleTree();
-  const built = await buildAndInspect(await inputFor(sample, folder.path));
-  assertRight(built);
-  assert.equal(built.facts.inodes, sample.tree.inodeCount);
-  assert.equal(built.facts.devices, 3);
-  assert.equal(built.facts.xattrs, 5);
-});
-
-test("what is awkward reads back as it should", async () => {
-  await using folder = workFolder();
-  const built = await buildAndInspect(await inputFor(awkwardTree(), folder.path));
-  assertRight(built);
-  const { blocks } = statSync(built.image);
-  assert.ok(blocks * 512 < 100 * MiB, "holes are kept, and free space costs nothing");
-});
-
-test("an empty tree", async () => {
-  await using folder = workFolder();
-  assertRight(await buildAndInspect(await inputFor(buildTree(dir()), folder.path)));
-});
 
 test("without root's rights", { skip: isRoot ? false : "the other tests run without them" }, async (t) => {
   await using folder = workFolder();
@@ -94,49 +66,6 @@ function namespacesWork(): boolean {
     return false;
   }
 }
-
-test("a size that is asked for is kept to the block", async () => {
-  await using folder = workFolder();
-  const sizeBytes = 200 * MiB + 4096;
-  const input = await inputFor(sampleTree(), folder.path, { sizeBytes });
-  const built = await buildAndInspect(input);
-  assertRight(built);
-  assert.equal(statSync(built.image).size, sizeBytes);
-});
-
-test("the least size works, and a MiB less is refused before anything is made", async () => {
-  await using folder = workFolder();
-  const files = Array.from({ length: 500 }, (_, i) => [`f${i}`, file(noise(40_000, `${i}`))] as const);
-  const input = await inputFor(buildTree(dir(Object.fromEntries(files))), folder.path);
-  const failure = await rejection(e2fsprogsBuilder.build({ ...input, sizeBytes: MiB }));
-  assert.ok(hasReason(failure, "SIZE_TOO_SMALL"));
-  const minimum = Number(failure.facts["minimumBytes"]);
-  assertRight(await buildAndInspect({ ...input, sizeBytes: minimum }));
-  const target = join(folder.path, "smaller");
-  const smaller = await rejection(e2fsprogsBuilder.build({ ...input, target, sizeBytes: minimum - MiB }));
-  assert.ok(hasReason(smaller, "SIZE_TOO_SMALL"));
-  assert.equal(statSync(target, { throwIfNoEntry: false }), undefined);
-});
-
-test("a reserve stays free", async () => {
-  await using folder = workFolder();
-  const input = await inputFor(buildTree(dir()), folder.path, { reserveBytes: 500 * MiB });
-  await using build = await e2fsprogsBuilder.build(input);
-  assert.ok(build.built.sizeBytes > 560 * MiB);
-});
-
-test("many names in a directory, and many names of a file", async () => {
-  await using folder = workFolder();
-  const shared = file("shared");
-  const sharedLink = link("shared");
-  const children = Array.from(
-    { length: 3000 },
-    (_, i) =>
-      [`${i}-${"n".repeat(i % 200)}`, i % 3 === 0 ? file("") : i % 3 === 1 ? shared : sharedLink] as const,
-  );
-  const tree = buildTree(dir({ d: dir(Object.fromEntries(children)) }));
-  assertRight(await buildAndInspect(await inputFor(tree, folder.path)));
-});
 
 test("progress goes up to the whole", async () => {
   await using folder = workFolder();

@@ -135,7 +135,11 @@ export const archive: readonly Rule[] = [
         "PAX 0.1: a hole in the middle",
         "PAX 1.0: a hole in the middle",
       ),
-      ...by("ext4/e2fsprogs", "what is awkward reads back as it should"),
+      ...by(
+        "ext4/builders",
+        "e2fsprogs: what is awkward reads back as it should",
+        "direct: what is awkward reads back as it should",
+      ),
     ],
     cases: Object.entries(make).map(([what, sparse]) => keeps([tar(sparse(pieces))], { what })),
   },

@@ -201,7 +201,11 @@ export const documents: readonly Rule[] = [
     heldBy: [
       ...by("flatten-paths", "the image's own /lost+found is content like any other"),
       ...by("ext4/verify", "mke2fs's own lost+found is accepted while it is empty and root's"),
-      ...by("ext4/e2fsprogs", "what is awkward reads back as it should"),
+      ...by(
+        "ext4/builders",
+        "e2fsprogs: what is awkward reads back as it should",
+        "direct: what is awkward reads back as it should",
+      ),
     ],
     cases: [
       keeps([

@@ -215,7 +215,11 @@ export const metadata: readonly Rule[] = [
         "an ACL keeps its entries; an id that means nothing is as the disk will give it back",
       ),
       ...by("xattr-room", "an ACL that Linux would not take is refused"),
-      ...by("ext4/e2fsprogs", "what is awkward reads back as it should"),
+      ...by(
+        "ext4/builders",
+        "e2fsprogs: what is awkward reads back as it should",
+        "direct: what is awkward reads back as it should",
+      ),
     ],
     cases: [
       keeps([withXattrs({ "system.posix_acl_access": acl }, 0o750)], { what: "an ACL" }),
