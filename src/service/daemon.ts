@@ -9,17 +9,12 @@ import type { DaemonConfig } from "./config.ts";
 import { claimFolder } from "./folders.ts";
 import type { HealthService } from "./health.ts";
 import { groupNumber } from "./group.ts";
-import {
-  checkSocketPath,
-  listenOn,
-  listenOnInherited,
-  type Listener,
-  type SocketAccess,
-} from "./listener.ts";
+import { listenOn, listenOnInherited, type Listener } from "./listener.ts";
 import type { Log } from "./log.ts";
 import { pullLog } from "./pull-log.ts";
 import { openPulls, type OpenPulls } from "./pulls.ts";
 import { reloadConfig } from "./reload.ts";
+import { checkSocketPath, type SocketAccess } from "./unix-socket.ts";
 
 /** A daemon that serves. Whoever started it stops it. */
 export interface Daemon extends AsyncDisposable {
