@@ -1,6 +1,7 @@
 import type { Digest } from "../base/digest.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import type { Platform } from "../oci/platform.ts";
+import type { VerifiedSignature } from "../signature/check-signature.ts";
 import type { ImageRecord, InjectedFileRecord, StageTime } from "../store/records.ts";
 
 /** The stages, in the order of the road. */
@@ -39,6 +40,7 @@ export type PullEventBody =
       readonly name: string;
       readonly layers: readonly LayerSummary[];
       readonly bytesToFetch: number;
+      readonly signature?: VerifiedSignature | undefined;
     }
   | {
       readonly kind: "kernelResolved";
@@ -69,6 +71,8 @@ export type PullEventBody =
       readonly cached: boolean;
       readonly durationMs: number;
       readonly source: string;
+      /** Less than its size where a broken download was resumed; left out where nothing was asked for. */
+      readonly receivedBytes?: number;
     }
   | {
       readonly kind: "layerScanned";

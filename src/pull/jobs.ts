@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { BangerError, asBangerError } from "../base/error.ts";
 import type { ResolvedImage } from "../oci/image-source.ts";
+import type { VerifiedSignature } from "../signature/check-signature.ts";
 import type { PullRecord } from "../store/records.ts";
 import type { PullEvent } from "./events.ts";
 import { PullJob } from "./job.ts";
@@ -22,6 +23,8 @@ export interface PullSubscription extends Disposable {
 /** What a pull would do. */
 export interface ResolvedPull {
   readonly image: ResolvedImage;
+  /** Why a policy lets it in; undefined where none asks. */
+  readonly signature?: VerifiedSignature | undefined;
   readonly name: string;
   readonly bytesToFetch: number;
   /** An estimate: what is fetched, and three times the compressed layers for what is built. */
@@ -99,10 +102,10 @@ class PullJobs implements Pulls {
   async resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull> {
     await using source = openPullSource(this.#deps, request);
     const pull = { request, clock: new StageClock(), signal, emit: () => {} };
-    const { image, name, bytesToFetch, existing } = await planPull(this.#deps, pull, source);
+    const { image, signature, name, bytesToFetch, existing } = await planPull(this.#deps, pull, source);
     const compressed = image.manifest.layers.reduce((sum, { size }) => sum + size, 0);
     const diskNeededBytes = existing === undefined ? bytesToFetch + compressed * inflateEstimate : 0;
-    return { image, name, bytesToFetch, diskNeededBytes, existingImageId: existing?.id };
+    return { image, signature, name, bytesToFetch, diskNeededBytes, existingImageId: existing?.id };
   }
 
   current(record: PullRecord): PullRecord {

@@ -85,11 +85,11 @@ export async function planPull(deps: PlanDeps, pull: PlanContext, source: ImageS
 
 /** What a plan looks like to those who watch. */
 export function resolvedEvent(plan: PullPlan): PullEventBody {
-  const { image, name, bytesToFetch } = plan;
+  const { image, name, bytesToFetch, signature } = plan;
   const { reference, manifestDigest, indexDigest, platform } = image;
   const layers = image.manifest.layers.map(({ digest, mediaType, size }, at) => {
     return { digest, diffId: image.config.diffIds[at] ?? digest, mediaType, sizeBytes: size };
   });
-  const what = { reference, manifestDigest, indexDigest, platform, name, layers, bytesToFetch };
+  const what = { reference, manifestDigest, indexDigest, platform, name, layers, bytesToFetch, signature };
   return { kind: "resolved", ...what };
 }

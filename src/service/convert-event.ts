@@ -76,6 +76,7 @@ function resolvedValue(body: BodyOf<"resolved">) {
     name: body.name,
     layers: body.layers.map(layerMessage),
     bytesToFetch: BigInt(body.bytesToFetch),
+    ...(body.signature === undefined ? {} : { signature: body.signature }),
   };
 }
 

@@ -19,9 +19,10 @@ export interface Milestone {
 export function describeMilestone({ event }: PullEvent): Milestone | undefined {
   switch (event.case) {
     case "resolved": {
-      const { layers, bytesToFetch } = event.value;
+      const { layers, bytesToFetch, signature } = event.value;
       const fetch = bytesToFetch === 0n ? "nothing to fetch" : `${formatBytes(bytesToFetch)} to fetch`;
-      return done("resolve", `${plural(layers.length, "layer")}, ${fetch}`, undefined);
+      const signed = signature === undefined ? "" : ", signed";
+      return done("resolve", `${plural(layers.length, "layer")}, ${fetch}${signed}`, undefined);
     }
     case "kernelResolved": {
       const { skipped, name, version } = event.value;

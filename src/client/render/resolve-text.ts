@@ -3,6 +3,12 @@ import { platformText } from "./image-text.ts";
 import { facts, table } from "./table.ts";
 import { formatBytes, plural } from "./units.ts";
 
+function signatureText(signature: ResolveImageResponse["signature"]): string {
+  return signature === undefined
+    ? ""
+    : `by ${signature.keyPath}, as ${signature.scope} asks: ${signature.place}`;
+}
+
 /** What a pull would do, for a person. */
 export function resolveText(answer: ResolveImageResponse): string[] {
   const chosen = platformText(answer.platform);
@@ -14,6 +20,7 @@ export function resolveText(answer: ResolveImageResponse): string[] {
       ["index", answer.indexDigest],
       ["platform", chosen],
       ["also offered", others.join(", ")],
+      ["signed", signatureText(answer.signature)],
       ["layers", plural(answer.layers.length, "layer")],
       ["to fetch", formatBytes(answer.bytesToFetch)],
       ["disk needed", `about ${formatBytes(answer.diskNeededBytes)}`],

@@ -92,7 +92,8 @@ async function* eventsUntil(subscription: PullSubscription, signal: AbortSignal)
   }
 }
 
-function resolvedMessage({ image, name, bytesToFetch, diskNeededBytes, existingImageId }: ResolvedPull) {
+function resolvedMessage(resolved: ResolvedPull) {
+  const { image, signature, name, bytesToFetch, diskNeededBytes, existingImageId } = resolved;
   return create(ResolveImageResponseSchema, {
     reference: image.reference,
     manifestDigest: image.manifestDigest,
@@ -103,6 +104,7 @@ function resolvedMessage({ image, name, bytesToFetch, diskNeededBytes, existingI
       layerMessage({ digest, diffId: image.config.diffIds[at] ?? digest, mediaType, sizeBytes: size }),
     ),
     bytesToFetch: BigInt(bytesToFetch),
+    ...(signature === undefined ? {} : { signature }),
     diskNeededBytes: BigInt(diskNeededBytes),
     defaultName: name,
     existingImageId: existingImageId ?? "",

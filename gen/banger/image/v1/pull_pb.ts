@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file banger/image/v1/pull.proto.
  */
 export const file_banger_image_v1_pull: GenFile = /*@__PURE__*/
-  fileDesc("ChpiYW5nZXIvaW1hZ2UvdjEvcHVsbC5wcm90bxIPYmFuZ2VyLmltYWdlLnYxIvACCgtQdWxsT3B0aW9ucxIMCgRuYW1lGAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAMSKQoHYnVpbGRlchgEIAEoDjIYLmJhbmdlci5pbWFnZS52MS5CdWlsZGVyEjAKBmtlcm5lbBgFIAEoCzIgLmJhbmdlci5pbWFnZS52MS5LZXJuZWxTZWxlY3Rpb24SEQoJbm9fYWdlbnRzGAYgASgIEg4KBnN0cmljdBgHIAEoCBIsCgZ2ZXJpZnkYCCABKA4yHC5iYW5nZXIuaW1hZ2UudjEuVmVyaWZ5RGVwdGgSEAoIZGV0YWNoZWQYCSABKAgSOQoLY3JlZGVudGlhbHMYCiABKAsyJC5iYW5nZXIuaW1hZ2UudjEuUmVnaXN0cnlDcmVkZW50aWFscxIVCg1rZWVwX2lkZW50aXR5GAsgASgIEhsKE21vZHVsZXNfaW50b19yb290ZnMYDCABKAgiXgoPS2VybmVsU2VsZWN0aW9uEgsKA3JlZhgBIAEoCRITCgtrZXJuZWxfcGF0aBgCIAEoCRITCgtpbml0cmRfcGF0aBgDIAEoCRIUCgxtb2R1bGVzX3BhdGgYBCABKAkiOQoTUmVnaXN0cnlDcmVkZW50aWFscxIQCgh1c2VybmFtZRgBIAEoCRIQCghwYXNzd29yZBgCIAEoCSLyAgoEUHVsbBIKCgJpZBgBIAEoCRIRCglyZWZlcmVuY2UYAiABKAkSKQoFc3RhdGUYAyABKA4yGi5iYW5nZXIuaW1hZ2UudjEuUHVsbFN0YXRlEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9tYW5pZmVzdF9kaWdlc3QYBiABKAkSEAoIaW1hZ2VfaWQYByABKAkSLwoLc3RhZ2VfdGltZXMYCCADKAsyGi5iYW5nZXIuaW1hZ2UudjEuU3RhZ2VUaW1lEhYKDmZhaWx1cmVfcmVhc29uGAkgASgJEhcKD2ZhaWx1cmVfbWVzc2FnZRgKIAEoCRIMCgRuYW1lGAsgASgJEhUKDXdhdGNoZXJfY291bnQYDCABKAUSEAoIZGV0YWNoZWQYDSABKAgioQcKCVB1bGxFdmVudBIPCgdwdWxsX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YWdlGAQgASgJEisKB3dhaXRpbmcYCiABKAsyGC5iYW5nZXIuaW1hZ2UudjEuV2FpdGluZ0gAEi0KCHJlc29sdmVkGAsgASgLMhkuYmFuZ2VyLmltYWdlLnYxLlJlc29sdmVkSAASOgoPa2VybmVsX3Jlc29sdmVkGAwgASgLMh8uYmFuZ2VyLmltYWdlLnYxLktlcm5lbFJlc29sdmVkSAASOAoObGF5ZXJfcHJvZ3Jlc3MYDSABKAsyHi5iYW5nZXIuaW1hZ2UudjEuTGF5ZXJQcm9ncmVzc0gAEi0KCHJldHJ5aW5nGA4gASgLMhkuYmFuZ2VyLmltYWdlLnYxLlJldHJ5aW5nSAASNgoNbGF5ZXJfZmV0Y2hlZBgPIAEoCzIdLmJhbmdlci5pbWFnZS52MS5MYXllckZldGNoZWRIABI2Cg1sYXllcl9zY2FubmVkGBAgASgLMh0uYmFuZ2VyLmltYWdlLnYxLkxheWVyU2Nhbm5lZEgAEi8KCWZsYXR0ZW5lZBgRIAEoCzIaLmJhbmdlci5pbWFnZS52MS5GbGF0dGVuZWRIABI4Cg5zdGFnZV9wcm9ncmVzcxgSIAEoCzIeLmJhbmdlci5pbWFnZS52MS5TdGFnZVByb2dyZXNzSAASMAoKZXh0NF9idWlsdBgTIAEoCzIaLmJhbmdlci5pbWFnZS52MS5FeHQ0QnVpbHRIABI+ChFvd25lcnNoaXBfYXBwbGllZBgUIAEoCzIhLmJhbmdlci5pbWFnZS52MS5Pd25lcnNoaXBBcHBsaWVkSAASOgoPYWdlbnRzX2luamVjdGVkGBUgASgLMh8uYmFuZ2VyLmltYWdlLnYxLkFnZW50c0luamVjdGVkSAASLQoIdmVyaWZpZWQYFiABKAsyGS5iYW5nZXIuaW1hZ2UudjEuVmVyaWZpZWRIABJFChVib290X2FydGlmYWN0c19zdGFnZWQYFyABKAsyJC5iYW5nZXIuaW1hZ2UudjEuQm9vdEFydGlmYWN0c1N0YWdlZEgAEi8KCXB1Ymxpc2hlZBgYIAEoCzIaLmJhbmdlci5pbWFnZS52MS5QdWJsaXNoZWRIAEIHCgVldmVudCIoCgdXYWl0aW5nEhAKCHBvc2l0aW9uGAEgASgFEgsKA3doeRgCIAEoCSLHAQoIUmVzb2x2ZWQSEQoJcmVmZXJlbmNlGAEgASgJEhcKD21hbmlmZXN0X2RpZ2VzdBgCIAEoCRIUCgxpbmRleF9kaWdlc3QYAyABKAkSKwoIcGxhdGZvcm0YBCABKAsyGS5iYW5nZXIuaW1hZ2UudjEuUGxhdGZvcm0SDAoEbmFtZRgFIAEoCRImCgZsYXllcnMYBiADKAsyFi5iYW5nZXIuaW1hZ2UudjEuTGF5ZXISFgoOYnl0ZXNfdG9fZmV0Y2gYByABKAMiUgoOS2VybmVsUmVzb2x2ZWQSDwoHc2tpcHBlZBgBIAEoCBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSEAoId2FybmluZ3MYBCADKAkigwEKDUxheWVyUHJvZ3Jlc3MSDgoGZGlnZXN0GAEgASgJEg0KBWluZGV4GAIgASgFEioKBXBoYXNlGAMgASgOMhsuYmFuZ2VyLmltYWdlLnYxLkxheWVyUGhhc2USEgoKZG9uZV9ieXRlcxgEIAEoAxITCgt0b3RhbF9ieXRlcxgFIAEoAyJjCghSZXRyeWluZxIPCgdzdWJqZWN0GAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKAoFZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SCwoDd2h5GAQgASgJIo4BCgxMYXllckZldGNoZWQSDgoGZGlnZXN0GAEgASgJEg0KBWluZGV4GAIgASgFEhIKCnNpemVfYnl0ZXMYAyABKAMSDgoGY2FjaGVkGAQgASgIEisKCGR1cmF0aW9uGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnNvdXJjZRgGIAEoCSKoAQoMTGF5ZXJTY2FubmVkEg4KBmRpZ2VzdBgBIAEoCRIPCgdkaWZmX2lkGAIgASgJEg0KBWluZGV4GAMgASgFEhMKC2VudHJ5X2NvdW50GAQgASgDEhYKDmluZmxhdGVkX2J5dGVzGAUgASgDEg4KBmNhY2hlZBgGIAEoCBIrCghkdXJhdGlvbhgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKUAQoJRmxhdHRlbmVkEhMKC2lub2RlX2NvdW50GAEgASgDEhUKDWNvbnRlbnRfYnl0ZXMYAiABKAMSGgoSaGlkZGVuX2VudHJ5X2NvdW50GAMgASgDEhIKCmxvc3NfY291bnQYBCABKAMSKwoIZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iOgoNU3RhZ2VQcm9ncmVzcxIMCgRkb25lGAEgASgDEg0KBXRvdGFsGAIgASgDEgwKBHVuaXQYAyABKAkilgEKCUV4dDRCdWlsdBIpCgdidWlsZGVyGAEgASgOMhguYmFuZ2VyLmltYWdlLnYxLkJ1aWxkZXISEgoKc2l6ZV9ieXRlcxgCIAEoAxIdChVjb250ZW50X2J5dGVzX3dyaXR0ZW4YAyABKAMSKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ilQEKEE93bmVyc2hpcEFwcGxpZWQSEwoLaW5vZGVfY291bnQYASABKAMSFAoMY2hhbmdlX2NvdW50GAIgASgDEhQKDGRldmljZV9jb3VudBgDIAEoAxITCgt4YXR0cl9jb3VudBgEIAEoAxIrCghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKpAQoOQWdlbnRzSW5qZWN0ZWQSDwoHc2tpcHBlZBgBIAEoCBITCgt3aHlfc2tpcHBlZBgCIAEoCRIsCgVmaWxlcxgDIAMoCzIdLmJhbmdlci5pbWFnZS52MS5JbmplY3RlZEZpbGUSKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFgoOc2NydWJiZWRfcGF0aHMYBSADKAkixAEKCFZlcmlmaWVkEisKBWRlcHRoGAEgASgOMhwuYmFuZ2VyLmltYWdlLnYxLlZlcmlmeURlcHRoEhMKC2lub2RlX2NvdW50GAIgASgDEhwKFGNvbnRlbnRfYnl0ZXNfaGFzaGVkGAMgASgDEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDXJvb3Rmc19kaWdlc3QYBSABKAkSFAoMZnNja19za2lwcGVkGAYgASgIIsEBChNCb290QXJ0aWZhY3RzU3RhZ2VkEg8KB3NraXBwZWQYASABKAgSMQoJYXJ0aWZhY3RzGAIgASgLMh4uYmFuZ2VyLmltYWdlLnYxLkJvb3RBcnRpZmFjdHMSDgoGc2hhcmVkGAMgASgIEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEikKB3NoYXJpbmcYBSABKA4yGC5iYW5nZXIuaW1hZ2UudjEuU2hhcmluZyKjAQoJUHVibGlzaGVkEiUKBWltYWdlGAEgASgLMhYuYmFuZ2VyLmltYWdlLnYxLkltYWdlEi8KC3N0YWdlX3RpbWVzGAIgAygLMhouYmFuZ2VyLmltYWdlLnYxLlN0YWdlVGltZRIlCgZsb3NzZXMYAyADKAsyFS5iYW5nZXIuaW1hZ2UudjEuTG9zcxIXCg9hbHJlYWR5X3ByZXNlbnQYBCABKAgqXQoLVmVyaWZ5RGVwdGgSHAoYVkVSSUZZX0RFUFRIX1VOU1BFQ0lGSUVEEAASGQoVVkVSSUZZX0RFUFRIX01FVEFEQVRBEAESFQoRVkVSSUZZX0RFUFRIX0ZVTEwQAiqiAQoJUHVsbFN0YXRlEhoKFlBVTExfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJQVUxMX1NUQVRFX1dBSVRJTkcQARIWChJQVUxMX1NUQVRFX1JVTk5JTkcQAhIYChRQVUxMX1NUQVRFX1BVQkxJU0hFRBADEhUKEVBVTExfU1RBVEVfRkFJTEVEEAQSGAoUUFVMTF9TVEFURV9DQU5DRUxMRUQQBSpdCgpMYXllclBoYXNlEhsKF0xBWUVSX1BIQVNFX1VOU1BFQ0lGSUVEEAASGAoUTEFZRVJfUEhBU0VfRkVUQ0hJTkcQARIYChRMQVlFUl9QSEFTRV9TQ0FOTklORxACKmAKB1NoYXJpbmcSFwoTU0hBUklOR19VTlNQRUNJRklFRBAAEhMKD1NIQVJJTkdfUkVGTElOSxABEhUKEVNIQVJJTkdfSEFSRF9MSU5LEAISEAoMU0hBUklOR19DT1BZEANiBnByb3RvMw", [file_banger_image_v1_image, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChpiYW5nZXIvaW1hZ2UvdjEvcHVsbC5wcm90bxIPYmFuZ2VyLmltYWdlLnYxIvACCgtQdWxsT3B0aW9ucxIMCgRuYW1lGAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAMSKQoHYnVpbGRlchgEIAEoDjIYLmJhbmdlci5pbWFnZS52MS5CdWlsZGVyEjAKBmtlcm5lbBgFIAEoCzIgLmJhbmdlci5pbWFnZS52MS5LZXJuZWxTZWxlY3Rpb24SEQoJbm9fYWdlbnRzGAYgASgIEg4KBnN0cmljdBgHIAEoCBIsCgZ2ZXJpZnkYCCABKA4yHC5iYW5nZXIuaW1hZ2UudjEuVmVyaWZ5RGVwdGgSEAoIZGV0YWNoZWQYCSABKAgSOQoLY3JlZGVudGlhbHMYCiABKAsyJC5iYW5nZXIuaW1hZ2UudjEuUmVnaXN0cnlDcmVkZW50aWFscxIVCg1rZWVwX2lkZW50aXR5GAsgASgIEhsKE21vZHVsZXNfaW50b19yb290ZnMYDCABKAgiXgoPS2VybmVsU2VsZWN0aW9uEgsKA3JlZhgBIAEoCRITCgtrZXJuZWxfcGF0aBgCIAEoCRITCgtpbml0cmRfcGF0aBgDIAEoCRIUCgxtb2R1bGVzX3BhdGgYBCABKAkiOQoTUmVnaXN0cnlDcmVkZW50aWFscxIQCgh1c2VybmFtZRgBIAEoCRIQCghwYXNzd29yZBgCIAEoCSLyAgoEUHVsbBIKCgJpZBgBIAEoCRIRCglyZWZlcmVuY2UYAiABKAkSKQoFc3RhdGUYAyABKA4yGi5iYW5nZXIuaW1hZ2UudjEuUHVsbFN0YXRlEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9tYW5pZmVzdF9kaWdlc3QYBiABKAkSEAoIaW1hZ2VfaWQYByABKAkSLwoLc3RhZ2VfdGltZXMYCCADKAsyGi5iYW5nZXIuaW1hZ2UudjEuU3RhZ2VUaW1lEhYKDmZhaWx1cmVfcmVhc29uGAkgASgJEhcKD2ZhaWx1cmVfbWVzc2FnZRgKIAEoCRIMCgRuYW1lGAsgASgJEhUKDXdhdGNoZXJfY291bnQYDCABKAUSEAoIZGV0YWNoZWQYDSABKAgioQcKCVB1bGxFdmVudBIPCgdwdWxsX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YWdlGAQgASgJEisKB3dhaXRpbmcYCiABKAsyGC5iYW5nZXIuaW1hZ2UudjEuV2FpdGluZ0gAEi0KCHJlc29sdmVkGAsgASgLMhkuYmFuZ2VyLmltYWdlLnYxLlJlc29sdmVkSAASOgoPa2VybmVsX3Jlc29sdmVkGAwgASgLMh8uYmFuZ2VyLmltYWdlLnYxLktlcm5lbFJlc29sdmVkSAASOAoObGF5ZXJfcHJvZ3Jlc3MYDSABKAsyHi5iYW5nZXIuaW1hZ2UudjEuTGF5ZXJQcm9ncmVzc0gAEi0KCHJldHJ5aW5nGA4gASgLMhkuYmFuZ2VyLmltYWdlLnYxLlJldHJ5aW5nSAASNgoNbGF5ZXJfZmV0Y2hlZBgPIAEoCzIdLmJhbmdlci5pbWFnZS52MS5MYXllckZldGNoZWRIABI2Cg1sYXllcl9zY2FubmVkGBAgASgLMh0uYmFuZ2VyLmltYWdlLnYxLkxheWVyU2Nhbm5lZEgAEi8KCWZsYXR0ZW5lZBgRIAEoCzIaLmJhbmdlci5pbWFnZS52MS5GbGF0dGVuZWRIABI4Cg5zdGFnZV9wcm9ncmVzcxgSIAEoCzIeLmJhbmdlci5pbWFnZS52MS5TdGFnZVByb2dyZXNzSAASMAoKZXh0NF9idWlsdBgTIAEoCzIaLmJhbmdlci5pbWFnZS52MS5FeHQ0QnVpbHRIABI+ChFvd25lcnNoaXBfYXBwbGllZBgUIAEoCzIhLmJhbmdlci5pbWFnZS52MS5Pd25lcnNoaXBBcHBsaWVkSAASOgoPYWdlbnRzX2luamVjdGVkGBUgASgLMh8uYmFuZ2VyLmltYWdlLnYxLkFnZW50c0luamVjdGVkSAASLQoIdmVyaWZpZWQYFiABKAsyGS5iYW5nZXIuaW1hZ2UudjEuVmVyaWZpZWRIABJFChVib290X2FydGlmYWN0c19zdGFnZWQYFyABKAsyJC5iYW5nZXIuaW1hZ2UudjEuQm9vdEFydGlmYWN0c1N0YWdlZEgAEi8KCXB1Ymxpc2hlZBgYIAEoCzIaLmJhbmdlci5pbWFnZS52MS5QdWJsaXNoZWRIAEIHCgVldmVudCIoCgdXYWl0aW5nEhAKCHBvc2l0aW9uGAEgASgFEgsKA3doeRgCIAEoCSL+AQoIUmVzb2x2ZWQSEQoJcmVmZXJlbmNlGAEgASgJEhcKD21hbmlmZXN0X2RpZ2VzdBgCIAEoCRIUCgxpbmRleF9kaWdlc3QYAyABKAkSKwoIcGxhdGZvcm0YBCABKAsyGS5iYW5nZXIuaW1hZ2UudjEuUGxhdGZvcm0SDAoEbmFtZRgFIAEoCRImCgZsYXllcnMYBiADKAsyFi5iYW5nZXIuaW1hZ2UudjEuTGF5ZXISFgoOYnl0ZXNfdG9fZmV0Y2gYByABKAMSNQoJc2lnbmF0dXJlGAggASgLMiIuYmFuZ2VyLmltYWdlLnYxLlZlcmlmaWVkU2lnbmF0dXJlIlMKEVZlcmlmaWVkU2lnbmF0dXJlEg0KBXNjb3BlGAEgASgJEhAKCGtleV9wYXRoGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRINCgVwbGFjZRgEIAEoCSJSCg5LZXJuZWxSZXNvbHZlZBIPCgdza2lwcGVkGAEgASgIEgwKBG5hbWUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIQCgh3YXJuaW5ncxgEIAMoCSKDAQoNTGF5ZXJQcm9ncmVzcxIOCgZkaWdlc3QYASABKAkSDQoFaW5kZXgYAiABKAUSKgoFcGhhc2UYAyABKA4yGy5iYW5nZXIuaW1hZ2UudjEuTGF5ZXJQaGFzZRISCgpkb25lX2J5dGVzGAQgASgDEhMKC3RvdGFsX2J5dGVzGAUgASgDImMKCFJldHJ5aW5nEg8KB3N1YmplY3QYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIoCgVkZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhILCgN3aHkYBCABKAkijgEKDExheWVyRmV0Y2hlZBIOCgZkaWdlc3QYASABKAkSDQoFaW5kZXgYAiABKAUSEgoKc2l6ZV9ieXRlcxgDIAEoAxIOCgZjYWNoZWQYBCABKAgSKwoIZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGc291cmNlGAYgASgJIqgBCgxMYXllclNjYW5uZWQSDgoGZGlnZXN0GAEgASgJEg8KB2RpZmZfaWQYAiABKAkSDQoFaW5kZXgYAyABKAUSEwoLZW50cnlfY291bnQYBCABKAMSFgoOaW5mbGF0ZWRfYnl0ZXMYBSABKAMSDgoGY2FjaGVkGAYgASgIEisKCGR1cmF0aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpQBCglGbGF0dGVuZWQSEwoLaW5vZGVfY291bnQYASABKAMSFQoNY29udGVudF9ieXRlcxgCIAEoAxIaChJoaWRkZW5fZW50cnlfY291bnQYAyABKAMSEgoKbG9zc19jb3VudBgEIAEoAxIrCghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI6Cg1TdGFnZVByb2dyZXNzEgwKBGRvbmUYASABKAMSDQoFdG90YWwYAiABKAMSDAoEdW5pdBgDIAEoCSKWAQoJRXh0NEJ1aWx0EikKB2J1aWxkZXIYASABKA4yGC5iYW5nZXIuaW1hZ2UudjEuQnVpbGRlchISCgpzaXplX2J5dGVzGAIgASgDEh0KFWNvbnRlbnRfYnl0ZXNfd3JpdHRlbhgDIAEoAxIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKVAQoQT3duZXJzaGlwQXBwbGllZBITCgtpbm9kZV9jb3VudBgBIAEoAxIUCgxjaGFuZ2VfY291bnQYAiABKAMSFAoMZGV2aWNlX2NvdW50GAMgASgDEhMKC3hhdHRyX2NvdW50GAQgASgDEisKCGR1cmF0aW9uGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqkBCg5BZ2VudHNJbmplY3RlZBIPCgdza2lwcGVkGAEgASgIEhMKC3doeV9za2lwcGVkGAIgASgJEiwKBWZpbGVzGAMgAygLMh0uYmFuZ2VyLmltYWdlLnYxLkluamVjdGVkRmlsZRIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5zY3J1YmJlZF9wYXRocxgFIAMoCSLEAQoIVmVyaWZpZWQSKwoFZGVwdGgYASABKA4yHC5iYW5nZXIuaW1hZ2UudjEuVmVyaWZ5RGVwdGgSEwoLaW5vZGVfY291bnQYAiABKAMSHAoUY29udGVudF9ieXRlc19oYXNoZWQYAyABKAMSKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFQoNcm9vdGZzX2RpZ2VzdBgFIAEoCRIUCgxmc2NrX3NraXBwZWQYBiABKAgiwQEKE0Jvb3RBcnRpZmFjdHNTdGFnZWQSDwoHc2tpcHBlZBgBIAEoCBIxCglhcnRpZmFjdHMYAiABKAsyHi5iYW5nZXIuaW1hZ2UudjEuQm9vdEFydGlmYWN0cxIOCgZzaGFyZWQYAyABKAgSKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKQoHc2hhcmluZxgFIAEoDjIYLmJhbmdlci5pbWFnZS52MS5TaGFyaW5nIqMBCglQdWJsaXNoZWQSJQoFaW1hZ2UYASABKAsyFi5iYW5nZXIuaW1hZ2UudjEuSW1hZ2USLwoLc3RhZ2VfdGltZXMYAiADKAsyGi5iYW5nZXIuaW1hZ2UudjEuU3RhZ2VUaW1lEiUKBmxvc3NlcxgDIAMoCzIVLmJhbmdlci5pbWFnZS52MS5Mb3NzEhcKD2FscmVhZHlfcHJlc2VudBgEIAEoCCpdCgtWZXJpZnlEZXB0aBIcChhWRVJJRllfREVQVEhfVU5TUEVDSUZJRUQQABIZChVWRVJJRllfREVQVEhfTUVUQURBVEEQARIVChFWRVJJRllfREVQVEhfRlVMTBACKqIBCglQdWxsU3RhdGUSGgoWUFVMTF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElBVTExfU1RBVEVfV0FJVElORxABEhYKElBVTExfU1RBVEVfUlVOTklORxACEhgKFFBVTExfU1RBVEVfUFVCTElTSEVEEAMSFQoRUFVMTF9TVEFURV9GQUlMRUQQBBIYChRQVUxMX1NUQVRFX0NBTkNFTExFRBAFKl0KCkxheWVyUGhhc2USGwoXTEFZRVJfUEhBU0VfVU5TUEVDSUZJRUQQABIYChRMQVlFUl9QSEFTRV9GRVRDSElORxABEhgKFExBWUVSX1BIQVNFX1NDQU5OSU5HEAIqYAoHU2hhcmluZxIXChNTSEFSSU5HX1VOU1BFQ0lGSUVEEAASEwoPU0hBUklOR19SRUZMSU5LEAESFQoRU0hBUklOR19IQVJEX0xJTksQAhIQCgxTSEFSSU5HX0NPUFkQA2IGcHJvdG8z", [file_banger_image_v1_image, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What a pull is asked to do. Two requests with the same digest, platform and
@@ -452,6 +452,13 @@ export type Resolved = Message<"banger.image.v1.Resolved"> & {
    * @generated from field: int64 bytes_to_fetch = 7;
    */
   bytesToFetch: bigint;
+
+  /**
+   * Set where a policy asked for a signature, and there is a good one.
+   *
+   * @generated from field: banger.image.v1.VerifiedSignature signature = 8;
+   */
+  signature?: VerifiedSignature | undefined;
 };
 
 /**
@@ -460,6 +467,48 @@ export type Resolved = Message<"banger.image.v1.Resolved"> & {
  */
 export const ResolvedSchema: GenMessage<Resolved> = /*@__PURE__*/
   messageDesc(file_banger_image_v1_pull, 6);
+
+/**
+ * Why an image may be pulled where the config asks for a signature.
+ *
+ * @generated from message banger.image.v1.VerifiedSignature
+ */
+export type VerifiedSignature = Message<"banger.image.v1.VerifiedSignature"> & {
+  /**
+   * Of the policy that asked.
+   *
+   * @generated from field: string scope = 1;
+   */
+  scope: string;
+
+  /**
+   * File of the public keys, one of which made it.
+   *
+   * @generated from field: string key_path = 2;
+   */
+  keyPath: string;
+
+  /**
+   * What was signed: the manifest, or the index that it was chosen from.
+   *
+   * @generated from field: string digest = 3;
+   */
+  digest: string;
+
+  /**
+   * Where the signature is, as `tag sha256-….sig`.
+   *
+   * @generated from field: string place = 4;
+   */
+  place: string;
+};
+
+/**
+ * Describes the message banger.image.v1.VerifiedSignature.
+ * Use `create(VerifiedSignatureSchema)` to create a new message.
+ */
+export const VerifiedSignatureSchema: GenMessage<VerifiedSignature> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_pull, 7);
 
 /**
  * @generated from message banger.image.v1.KernelResolved
@@ -493,7 +542,7 @@ export type KernelResolved = Message<"banger.image.v1.KernelResolved"> & {
  * Use `create(KernelResolvedSchema)` to create a new message.
  */
 export const KernelResolvedSchema: GenMessage<KernelResolved> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 7);
+  messageDesc(file_banger_image_v1_pull, 8);
 
 /**
  * @generated from message banger.image.v1.LayerProgress
@@ -530,7 +579,7 @@ export type LayerProgress = Message<"banger.image.v1.LayerProgress"> & {
  * Use `create(LayerProgressSchema)` to create a new message.
  */
 export const LayerProgressSchema: GenMessage<LayerProgress> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 8);
+  messageDesc(file_banger_image_v1_pull, 9);
 
 /**
  * @generated from message banger.image.v1.Retrying
@@ -564,7 +613,7 @@ export type Retrying = Message<"banger.image.v1.Retrying"> & {
  * Use `create(RetryingSchema)` to create a new message.
  */
 export const RetryingSchema: GenMessage<Retrying> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 9);
+  messageDesc(file_banger_image_v1_pull, 10);
 
 /**
  * @generated from message banger.image.v1.LayerFetched
@@ -610,7 +659,7 @@ export type LayerFetched = Message<"banger.image.v1.LayerFetched"> & {
  * Use `create(LayerFetchedSchema)` to create a new message.
  */
 export const LayerFetchedSchema: GenMessage<LayerFetched> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 10);
+  messageDesc(file_banger_image_v1_pull, 11);
 
 /**
  * @generated from message banger.image.v1.LayerScanned
@@ -659,7 +708,7 @@ export type LayerScanned = Message<"banger.image.v1.LayerScanned"> & {
  * Use `create(LayerScannedSchema)` to create a new message.
  */
 export const LayerScannedSchema: GenMessage<LayerScanned> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 11);
+  messageDesc(file_banger_image_v1_pull, 12);
 
 /**
  * @generated from message banger.image.v1.Flattened
@@ -698,7 +747,7 @@ export type Flattened = Message<"banger.image.v1.Flattened"> & {
  * Use `create(FlattenedSchema)` to create a new message.
  */
 export const FlattenedSchema: GenMessage<Flattened> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 12);
+  messageDesc(file_banger_image_v1_pull, 13);
 
 /**
  * How far the running stage is. Coalesced; may be absent.
@@ -729,7 +778,7 @@ export type StageProgress = Message<"banger.image.v1.StageProgress"> & {
  * Use `create(StageProgressSchema)` to create a new message.
  */
 export const StageProgressSchema: GenMessage<StageProgress> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 13);
+  messageDesc(file_banger_image_v1_pull, 14);
 
 /**
  * @generated from message banger.image.v1.Ext4Built
@@ -761,7 +810,7 @@ export type Ext4Built = Message<"banger.image.v1.Ext4Built"> & {
  * Use `create(Ext4BuiltSchema)` to create a new message.
  */
 export const Ext4BuiltSchema: GenMessage<Ext4Built> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 14);
+  messageDesc(file_banger_image_v1_pull, 15);
 
 /**
  * @generated from message banger.image.v1.OwnershipApplied
@@ -801,7 +850,7 @@ export type OwnershipApplied = Message<"banger.image.v1.OwnershipApplied"> & {
  * Use `create(OwnershipAppliedSchema)` to create a new message.
  */
 export const OwnershipAppliedSchema: GenMessage<OwnershipApplied> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 15);
+  messageDesc(file_banger_image_v1_pull, 16);
 
 /**
  * @generated from message banger.image.v1.AgentsInjected
@@ -840,7 +889,7 @@ export type AgentsInjected = Message<"banger.image.v1.AgentsInjected"> & {
  * Use `create(AgentsInjectedSchema)` to create a new message.
  */
 export const AgentsInjectedSchema: GenMessage<AgentsInjected> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 16);
+  messageDesc(file_banger_image_v1_pull, 17);
 
 /**
  * @generated from message banger.image.v1.Verified
@@ -886,7 +935,7 @@ export type Verified = Message<"banger.image.v1.Verified"> & {
  * Use `create(VerifiedSchema)` to create a new message.
  */
 export const VerifiedSchema: GenMessage<Verified> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 17);
+  messageDesc(file_banger_image_v1_pull, 18);
 
 /**
  * @generated from message banger.image.v1.BootArtifactsStaged
@@ -925,7 +974,7 @@ export type BootArtifactsStaged = Message<"banger.image.v1.BootArtifactsStaged">
  * Use `create(BootArtifactsStagedSchema)` to create a new message.
  */
 export const BootArtifactsStagedSchema: GenMessage<BootArtifactsStaged> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 18);
+  messageDesc(file_banger_image_v1_pull, 19);
 
 /**
  * @generated from message banger.image.v1.Published
@@ -959,7 +1008,7 @@ export type Published = Message<"banger.image.v1.Published"> & {
  * Use `create(PublishedSchema)` to create a new message.
  */
 export const PublishedSchema: GenMessage<Published> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_pull, 19);
+  messageDesc(file_banger_image_v1_pull, 20);
 
 /**
  * @generated from enum banger.image.v1.VerifyDepth
