@@ -1,5 +1,5 @@
 import { createReadStream, lstatSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, utimes } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Digester, algorithmOf, type Digest } from "../base/digest.ts";
 import { asBangerError, errnoOf, hasReason } from "../base/error.ts";
@@ -12,6 +12,7 @@ import { BlobWriter } from "./blob-writer.ts";
 import { download, type OpenBlob, type Waiter } from "./download.ts";
 import { IngestFile } from "./ingest-file.ts";
 import { cacheFolders, digestPath, type CacheFolders } from "./layout.ts";
+import { CachePins } from "./pins.ts";
 import { SingleFlight, type Crew } from "./single-flight.ts";
 import { WriteBehind } from "./write-behind.ts";
 
@@ -29,6 +30,8 @@ export interface FetchedBlob {
   readonly cached: boolean;
   /** Host or folder it came from, `cache` where it was here. */
   readonly from: string;
+  /** Bytes that came from there: fewer than the blob's where a broken download was resumed, 0 where it was here. */
+  readonly receivedBytes: number;
 }
 
 export interface BlobCacheOptions {
@@ -67,6 +70,9 @@ export class BlobCache {
     return new BlobCache(folders, options);
   }
 
+  /** What pruning leaves alone. A path that `fetch` gave is good for as long as its digest is pinned here. */
+  readonly pins = new CachePins();
+
   get folders(): CacheFolders {
     return this.#folders;
   }
@@ -87,6 +93,8 @@ export class BlobCache {
    * reached where a body breaks off with REGISTRY_UNAVAILABLE. Callers that want the same blob at the same time
    * share one download; it goes on until the last of them cancels.
    *
+   * The path is good for as long as the caller has pinned the digest; a blob that was here counts as used now.
+   *
    * Idempotent. A cancelled or broken download keeps its bytes for the next one; nothing stays open.
    *
    * @throws BangerError DIGEST_MISMATCH, SIZE_MISMATCH, DISK_FULL (all of which leave nothing behind), CANCELLED, or
@@ -95,6 +103,7 @@ export class BlobCache {
   async fetch(descriptor: Descriptor, open: OpenBlob, options: FetchOptions): Promise<FetchedBlob> {
     const { signal, onProgress = () => {}, onRetry = () => {} } = options;
     const waiter: Waiter = { open, onProgress, onRetry };
+    using _pin = this.pins.pin([descriptor.digest]);
     try {
       // Descriptors that disagree on the size are not one download: at most one of them is right.
       const key = `${descriptor.digest} ${descriptor.size}`;
@@ -127,9 +136,27 @@ export class BlobCache {
     }
   }
 
+  /**
+   * Notes in the files' times of modification, which mean nothing else here, that a blob was used, and its index with
+   * it: access times are not kept everywhere, and a table would have to be kept in step with other processes' files.
+   */
+  async #touch(digest: Digest): Promise<void> {
+    const now = new Date();
+    for (const path of [this.pathOf(digest), digestPath(this.#folders.indexes, digest)]) {
+      try {
+        await utimes(path, now, now);
+      } catch {
+        // It is only a hint for pruning: there may be no index, or the blob may be another user's.
+      }
+    }
+  }
+
   async #ingest(descriptor: Descriptor, crew: Crew<Waiter>, signal: AbortSignal): Promise<FetchedBlob> {
     const path = this.pathOf(descriptor.digest);
-    if (this.has(descriptor)) return { path, cached: true, from: "cache" };
+    if (this.has(descriptor)) {
+      await this.#touch(descriptor.digest);
+      return { path, cached: true, from: "cache", receivedBytes: 0 };
+    }
     await makeDir(dirname(path));
     await using file = await IngestFile.claim(this.#folders.ingest, descriptor.digest);
     try {
@@ -137,7 +164,7 @@ export class BlobCache {
       const limits = this.#limits;
       const from = await download({ descriptor, writer, crew, signal, limits, clock: this.#clock });
       await file.publish(path);
-      return { path, cached: false, from };
+      return { path, cached: false, from, receivedBytes: writer.received };
     } catch (error) {
       const failure = asBangerError(error, "fetch blob");
       // Wrong bytes are worth nothing; on a full disk the room is worth more than the part.

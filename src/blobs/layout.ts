@@ -9,11 +9,18 @@ export interface CacheFolders {
   readonly ingest: string;
   /** Layer indexes, by the digest of the layer. */
   readonly indexes: string;
+  /** What is being removed. */
+  readonly trash: string;
 }
 
 export function cacheFolders(cacheDir: string): CacheFolders {
   const oci = join(cacheDir, "oci");
-  return { blobs: join(oci, "blobs"), ingest: join(oci, "ingest"), indexes: join(oci, "indexes") };
+  return {
+    blobs: join(oci, "blobs"),
+    ingest: join(oci, "ingest"),
+    indexes: join(oci, "indexes"),
+    trash: join(oci, "trash"),
+  };
 }
 
 /** `<folder>/sha256/<hex>`, as OCI image layouts have it. A digest's parts are safe in a path. */

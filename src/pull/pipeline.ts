@@ -4,6 +4,7 @@ import { requireSpace } from "../base/disk.ts";
 import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { runInSlices } from "../base/slices.ts";
+import type { Trash } from "../base/trash.ts";
 import type { BlobCache } from "../blobs/cache.ts";
 import type { BuilderName, BuiltFacts, RootfsBuilder } from "../ext4/builder.ts";
 import { proveImage } from "../ext4/verify.ts";
@@ -18,6 +19,7 @@ import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
 import type { LayerScanner } from "../layers/scan.ts";
 import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import type { CacheUpkeep } from "./cache-upkeep.ts";
 import { blameDecay } from "./decayed-blobs.ts";
 import type { PullEventBody, Stage } from "./events.ts";
 import { defaultBuilder, derivedUuid } from "./identity.ts";
@@ -34,6 +36,9 @@ export interface PipelineDeps extends SourceDeps, PlanDeps {
   readonly store: Store;
   readonly blobs: BlobCache;
   readonly scanner: LayerScanner;
+  /** Told when a pull is over. */
+  readonly upkeep: Pick<CacheUpkeep, "tidy">;
+  readonly trash: Trash;
   readonly builders: ReadonlyMap<BuilderName, RootfsBuilder>;
   readonly queue: TurnQueue;
   readonly stateDir: string;
@@ -67,6 +72,9 @@ export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<Im
   pull.emit("resolve", resolvedEvent(plan));
   if (plan.existing !== undefined) return reuse(deps, pull, plan, plan.existing);
 
+  using _tidied = { [Symbol.dispose]: () => deps.upkeep.tidy() };
+  // Before anything is looked for in the cache, and until nothing reads from it any more.
+  using _pins = deps.blobs.pins.pin(plan.image.manifest.layers.map(({ digest }) => digest));
   using _turn = await deps.queue.enter(pull.signal, (position) =>
     pull.emit("resolve", { kind: "waiting", position, why: "other images are being built" }),
   );
@@ -191,7 +199,7 @@ async function buildImage(
     ],
     "build image",
   );
-  await using staging = await createStaging(deps.stateDir, id);
+  await using staging = await createStaging(deps.stateDir, id, deps.trash);
   const built = await buildRootfs(deps, pull, plan, injected, staging);
   const image = imageRecord({
     id,

@@ -4,6 +4,7 @@ import { DaemonService } from "../../gen/banger/image/v1/daemon_service_pb.ts";
 import { ImageService } from "../../gen/banger/image/v1/image_service_pb.ts";
 import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { cacheRoutes, type CacheDeps } from "./handlers/cache.ts";
 import { daemonRoutes, type DaemonDeps } from "./handlers/daemon.ts";
 import { exportRoutes } from "./handlers/export.ts";
 import { fileRoutes } from "./handlers/files.ts";
@@ -17,7 +18,7 @@ import { addService, notImplemented } from "./routes.ts";
 const services = [ImageService, KernelService, CacheService, DaemonService] as const;
 
 /** Puts the whole API on a server, health and reflection with it. It does not count as serving yet. */
-export function addApi(server: Server, deps: DaemonDeps): HealthService {
+export function addApi(server: Server, deps: DaemonDeps & CacheDeps): HealthService {
   const { paths, limits, live } = deps.config;
   const defaultBuilder = () => live.settings.pulls.builder;
   const parts = { ...deps, stateDir: paths.stateDir, limits, defaultBuilder };
@@ -37,11 +38,7 @@ export function addApi(server: Server, deps: DaemonDeps): HealthService {
     importKernel: notImplemented(kernel.importKernel),
     deleteKernel: notImplemented(kernel.deleteKernel),
   });
-  const { method: cache } = CacheService;
-  addService(server, CacheService, {
-    getCacheUsage: notImplemented(cache.getCacheUsage),
-    pruneCache: notImplemented(cache.pruneCache),
-  });
+  addService(server, CacheService, cacheRoutes(parts));
   addService(server, DaemonService, daemonRoutes(deps));
   addReflection(server, [...services, Health]);
   return addHealth(

@@ -11,6 +11,7 @@ import type { HealthService } from "./health.ts";
 import { groupNumber } from "./group.ts";
 import { listenOn, listenOnInherited, type Listener } from "./listener.ts";
 import type { Log } from "./log.ts";
+import { openShared } from "./shared.ts";
 import { pullLog } from "./pull-log.ts";
 import { openPulls, type OpenPulls } from "./pulls.ts";
 import { reloadConfig } from "./reload.ts";
@@ -51,6 +52,7 @@ const pullsMs = 15_000;
 export async function startDaemon(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
   const { log } = options;
   const { stateDir, cacheDir, socketPath } = config.paths;
+  const { keepHistoryMs } = config.live.settings.pulls;
   const startedAt = Date.now();
   checkSocketPath(socketPath);
   await using starting = new AsyncDisposableStack();
@@ -60,11 +62,12 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   await claimFolder(config.tempDir, "temporary");
   const access = await socketAccess(config);
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
-  const store = starting.use(await openStore(join(stateDir, "banger.db")));
+  const store = starting.use(await openStore(join(stateDir, "banger.db"), { keepHistoryMs }));
   logRecovery(log, await recover(store, stateDir));
-  const pulls = await (options.openPulls ?? openPulls)(config, store, starting, [pullLog(log)]);
+  const shared = await openShared(config, store, starting, log);
+  const pulls = await (options.openPulls ?? openPulls)(config, store, starting, [pullLog(log)], shared);
   const server = new Server();
-  const health = addApi(server, { store, pulls, config, startedAt });
+  const health = addApi(server, { store, pulls, config, startedAt, upkeep: shared.upkeep });
   const { inheritedFd } = options;
   const listener =
     inheritedFd === undefined

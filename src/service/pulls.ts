@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { BandwidthLimit } from "../base/bandwidth.ts";
 import { openTempRoot } from "../base/temp-root.ts";
 import { packageVersion } from "../base/version.ts";
-import { BlobCache } from "../blobs/cache.ts";
 import { makeDirectBuilder } from "../ext4/direct/builder.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
 import { sweepIndexes } from "../layers/index/cache.ts";
@@ -15,6 +14,7 @@ import { registryAccess } from "../registry/access.ts";
 import { parsePolicies, type SignaturePolicy } from "../signature/policy.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
+import type { SharedParts } from "./shared.ts";
 
 /** Makes what a daemon pulls with. What must be disposed of goes onto `owned`, which outlives the pulls. */
 export type OpenPulls = (
@@ -22,16 +22,13 @@ export type OpenPulls = (
   store: Store,
   owned: AsyncDisposableStack,
   observers: readonly PullObserver[],
+  shared: SharedParts,
 ) => Promise<Pulls>;
 
-export const openPulls: OpenPulls = async (
-  { paths, live, limits, tempDir, guest },
-  store,
-  owned,
-  observers,
-) => {
+export const openPulls: OpenPulls = async (config, store, owned, observers, shared) => {
+  const { paths, live, limits, tempDir, guest } = config;
   const { stateDir, cacheDir } = paths;
-  const blobs = await BlobCache.open(cacheDir, { limits });
+  const { blobs, upkeep, trash } = shared;
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
   const temp = owned.use(await openTempRoot(tempDir, stateDir));
   const pool = owned.use(makeScanPool());
@@ -46,6 +43,8 @@ export const openPulls: OpenPulls = async (
   return createPulls({
     store,
     blobs,
+    upkeep,
+    trash,
     scanner,
     builders,
     queue,
