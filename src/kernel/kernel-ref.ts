@@ -1,6 +1,10 @@
 import { basename, isAbsolute, resolve } from "node:path";
 import { BangerError, hasReason } from "../base/error.ts";
-import { parseSourceReference, absoluteSourceReference } from "../oci/source-reference.ts";
+import {
+  absoluteSourceReference,
+  parseSourceReference,
+  type SourceReference,
+} from "../oci/source-reference.ts";
 import type { KernelSource } from "./kernel-source.ts";
 
 /** What a user names a kernel by: one that is here or in a catalog, or the very place that it comes from. */
@@ -103,15 +107,19 @@ function parseUrl(text: string): KernelRef {
 }
 
 function parseArtifact(text: string, reference: string): KernelRef {
+  const source = parsePlace(text, reference);
+  if (source.kind === "docker-archive") throw invalid(text, "names an archive of docker save");
+  const [path, tag] =
+    source.kind === "registry"
+      ? [source.reference.path, source.reference.tag ?? source.reference.digest?.slice(7, 19)]
+      : [source.path, source.tag];
+  const name = nameFrom(tag === undefined ? basename(path) : `${basename(path)}-${tag}`);
+  return { kind: "source", source: { kind: "artifact", reference }, defaultName: name };
+}
+
+function parsePlace(text: string, reference: string): SourceReference {
   try {
-    const source = parseSourceReference(reference);
-    if (source.kind === "docker-archive") throw invalid(text, "names an archive of docker save");
-    const [path, tag] =
-      source.kind === "registry"
-        ? [source.reference.path, source.reference.tag ?? source.reference.digest?.slice(7, 19)]
-        : [source.path, source.tag];
-    const name = nameFrom(tag === undefined ? basename(path) : `${basename(path)}-${tag}`);
-    return { kind: "source", source: { kind: "artifact", reference }, defaultName: name };
+    return parseSourceReference(reference);
   } catch (error) {
     if (!hasReason(error, "REFERENCE_INVALID")) throw error;
     throw invalid(text, "names no artifact", error.message);

@@ -51,11 +51,18 @@ export interface CatalogEntry {
   readonly source: KernelSource;
 }
 
+/** What all catalogs offer. */
+export interface CatalogList {
+  readonly entries: readonly CatalogEntry[];
+  /** As of a catalog that could not be reached, and how old the copy is that was used. */
+  readonly warnings: readonly string[];
+  /** Those of the warnings that tell of a catalog which could not be asked, and of which there is no copy. */
+  readonly unavailable?: readonly string[];
+}
+
 export interface KernelCatalog {
-  /** What all catalogs offer. A warning tells of one that could not be reached, and how old the copy used is. */
-  list(
-    signal: AbortSignal,
-  ): Promise<{ readonly entries: readonly CatalogEntry[]; readonly warnings: readonly string[] }>;
+  /** @throws BangerError CANCELLED */
+  list(signal: AbortSignal): Promise<CatalogList>;
   /**
    * Brings the entry's files, verified, into `folder`, which exists, is empty and the caller's, and is on the
    * store's file system.

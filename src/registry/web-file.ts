@@ -34,21 +34,22 @@ export class WebFile implements AsyncDisposable {
   /**
    * Asks for the file, and what the server says of its size.
    *
-   * @throws BangerError SOURCE_UNKNOWN; REGISTRY_PROTOCOL where it does not say; and those of the transport
+   * @param size what it should be, where that is known
+   * @throws BangerError SOURCE_UNKNOWN; SIZE_MISMATCH; REGISTRY_PROTOCOL where nobody knows the size; and those of the
+   *   transport
    */
-  async describe(digest: Digest, options: SourceOptions): Promise<Descriptor> {
+  async describe(digest: Digest, size: number | undefined, options: SourceOptions): Promise<Descriptor> {
     const response = await this.#get(0, options, async (answer) => answer);
-    const length = response.header("content-length") ?? "";
-    if (!/^\d{1,15}$/.test(length)) {
+    const header = response.header("content-length") ?? "";
+    const said = /^\d{1,15}$/.test(header) ? Number(header) : undefined;
+    const actual = said ?? size;
+    if (actual === undefined || actual !== (size ?? actual)) {
       response.discard();
-      throw new BangerError("REGISTRY_PROTOCOL", `${this.#url.host} does not say how long ${this.#name} is`, {
-        op,
-        hint: "Give its size in the catalog, or have it served as a static file.",
-      });
+      throw actual === undefined ? this.#sizeUnknown() : this.#sizeDiffers(actual, size ?? 0);
     }
     this.#discardFirst();
     this.#first = response;
-    return { mediaType: "application/octet-stream", digest, size: Number(length) };
+    return { mediaType: "application/octet-stream", digest, size: actual };
   }
 
   /** As `ImageSource.openBlob`. */
@@ -86,6 +87,17 @@ export class WebFile implements AsyncDisposable {
         facts: { httpStatus: String(status) },
       });
     });
+  }
+
+  #sizeUnknown(): BangerError {
+    const message = `${this.#url.host} does not say how long ${this.#name} is`;
+    const hint = "Give its size in the catalog, or have it served as a static file.";
+    return new BangerError("REGISTRY_PROTOCOL", message, { op, hint });
+  }
+
+  #sizeDiffers(actual: number, expected: number): BangerError {
+    const message = `${this.#name} has ${actual} bytes at ${this.#url.host}, not ${expected}`;
+    return new BangerError("SIZE_MISMATCH", message, { op });
   }
 
   /** Without the query, which may hold a signature. */
