@@ -26,6 +26,8 @@ export class BlobWriter {
   readonly #descriptor: Descriptor;
   #digester: Digester;
   #length = 0;
+  #received = 0;
+  #spared = 0;
   #pieced = false;
   #batch: Uint8Array[] = [];
   #batchLength = 0;
@@ -62,6 +64,16 @@ export class BlobWriter {
     return this.#length;
   }
 
+  /** Bytes that were written, those that were forgotten since among them; not those that were there at the start. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Bytes that needn't come again, as answers went on where the one before broke off. */
+  get spared(): number {
+    return this.isFull && this.#received === 0 ? this.#length : this.#spared;
+  }
+
   get isFull(): boolean {
     return this.#length === this.#descriptor.size;
   }
@@ -74,6 +86,12 @@ export class BlobWriter {
   /** Says that what is there is from another answer than what comes next, or from an earlier life. */
   markSeam(): void {
     if (this.#length > 0) this.#pieced = true;
+  }
+
+  /** An answer begins that goes on after what is there. */
+  goOn(): void {
+    this.markSeam();
+    this.#spared += this.#length;
   }
 
   /** Forgets everything. */
@@ -101,6 +119,7 @@ export class BlobWriter {
     this.#batch.push(piece);
     this.#batchLength += piece.length;
     this.#length += piece.length;
+    this.#received += piece.length;
     const full = this.#batchLength >= batchBytes || this.#batch.length >= batchPieces;
     if (full || performance.now() - this.#sentAt >= batchMs) await this.#send();
   }

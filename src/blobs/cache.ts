@@ -30,8 +30,10 @@ export interface FetchedBlob {
   readonly cached: boolean;
   /** Host or folder it came from, `cache` where it was here. */
   readonly from: string;
-  /** Bytes that came from there: fewer than the blob's where a broken download was resumed, 0 where it was here. */
+  /** Bytes that came from there, each time that they came. */
   readonly receivedBytes: number;
+  /** Bytes that needn't come again, as what broke off was resumed. */
+  readonly sparedBytes: number;
 }
 
 export interface BlobCacheOptions {
@@ -155,7 +157,7 @@ export class BlobCache {
     const path = this.pathOf(descriptor.digest);
     if (this.has(descriptor)) {
       await this.#touch(descriptor.digest);
-      return { path, cached: true, from: "cache", receivedBytes: 0 };
+      return { path, cached: true, from: "cache", receivedBytes: 0, sparedBytes: 0 };
     }
     await makeDir(dirname(path));
     await using file = await IngestFile.claim(this.#folders.ingest, descriptor.digest);
@@ -164,7 +166,8 @@ export class BlobCache {
       const limits = this.#limits;
       const from = await download({ descriptor, writer, crew, signal, limits, clock: this.#clock });
       await file.publish(path);
-      return { path, cached: false, from, receivedBytes: writer.received };
+      const { received, spared } = writer;
+      return { path, cached: false, from, receivedBytes: received, sparedBytes: spared };
     } catch (error) {
       const failure = asBangerError(error, "fetch blob");
       // Wrong bytes are worth nothing; on a full disk the room is worth more than the part.

@@ -123,7 +123,7 @@ async function pour(stream: BlobStream, job: Download, course: Course): Promise<
       { op },
     );
   }
-  writer.markSeam();
+  writer.goOn();
   try {
     for await (const piece of stream.body) {
       if (signal.aborted) throw asBangerError(signal.reason, op);

@@ -162,7 +162,7 @@ export const cacheFields = {
     {
       key: "low_water",
       says: "What it is pruned down to; at most `high_water`.",
-      fallback: absent("four fifths of `high_water`"),
+      fallback: absent("nine tenths of `high_water`"),
     },
     anySize,
   ),

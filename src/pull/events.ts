@@ -71,8 +71,9 @@ export type PullEventBody =
       readonly cached: boolean;
       readonly durationMs: number;
       readonly source: string;
-      /** Less than its size where a broken download was resumed; left out where nothing was asked for. */
+      /** Bytes that came from there, and bytes that needn't as a broken download was resumed; none where left out. */
       readonly receivedBytes?: number;
+      readonly sparedBytes?: number;
     }
   | {
       readonly kind: "layerScanned";

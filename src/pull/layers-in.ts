@@ -80,7 +80,7 @@ async function bringLayerIn(input: LayersInput, downloads: TurnQueue, index: num
       }),
     )
     .finally(() => turn[Symbol.dispose]());
-  const { path, cached, from } = fetched.value;
+  const { path, cached, from, receivedBytes, sparedBytes } = fetched.value;
   emit("fetch", {
     kind: "layerFetched",
     digest,
@@ -89,6 +89,8 @@ async function bringLayerIn(input: LayersInput, downloads: TurnQueue, index: num
     cached,
     durationMs: fetched.durationMs,
     source: from,
+    receivedBytes,
+    sparedBytes,
   });
 
   const blob: LayerBlob = { digest, diffId, path };

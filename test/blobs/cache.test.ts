@@ -105,7 +105,13 @@ test("H14 a blob is published whole, durable and read-only, and then found", asy
       signal,
       onProgress: (done) => progress.push(done),
     });
-    assert.deepEqual(fetched, { path: cache.pathOf(layer.digest), cached: false, from: "test" });
+    assert.deepEqual(fetched, {
+      path: cache.pathOf(layer.digest),
+      cached: false,
+      from: "test",
+      receivedBytes: content.length,
+      sparedBytes: 0,
+    });
     assert.deepEqual(await readFile(fetched.path), content);
     assert.equal((await stat(fetched.path)).mode & 0o777, 0o444);
     assert.equal(progress.at(-1), content.length);
@@ -114,6 +120,7 @@ test("H14 a blob is published whole, durable and read-only, and then found", asy
     const second = source();
     const again = await cache.fetch(layer, second.open, { signal });
     assert.deepEqual([again.cached, again.from, second.offsets], [true, "cache", []]);
+    assert.deepEqual([again.receivedBytes, again.sparedBytes], [0, 0]);
   });
 });
 
@@ -162,8 +169,10 @@ test("a broken body is resumed where it broke, and the pause is reported", async
   await withCache(async ({ cache, clock }) => {
     const broken = source({ cuts: [50_000, 70_000] });
     const notices: RetryNotice[] = [];
-    await cache.fetch(layer, broken.open, { signal, onRetry: (notice) => void notices.push(notice) });
+    const onRetry = (notice: RetryNotice): void => void notices.push(notice);
+    const { receivedBytes, sparedBytes } = await cache.fetch(layer, broken.open, { signal, onRetry });
     assert.deepEqual(broken.offsets, [0, 50_000, 120_000]);
+    assert.deepEqual([receivedBytes, sparedBytes], [content.length, 170_000]);
     assert.equal(notices.length, 2);
     assert.equal(notices[0]?.why, "the line went dead");
     assert.deepEqual(
