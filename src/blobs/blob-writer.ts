@@ -7,8 +7,8 @@ import type { WriteBehind } from "./write-behind.ts";
 const op = "store blob";
 const readBytes = 1024 * 1024;
 
-/** A socket gives 64 KiB at a time: sixteen of them cost one call instead of sixteen. */
-const batchBytes = 1024 * 1024;
+/** A socket gives 64 KiB at a time: a few of them cost one call. A process that is killed loses at most two batches. */
+const batchBytes = 256 * 1024;
 /** Each piece, however small, may hold 64 KiB of memory until it is written; IOV_MAX is 1,024. */
 const batchPieces = 64;
 /** What is gathered is lost where the process is killed: on a slow line nothing is held back longer than this. */

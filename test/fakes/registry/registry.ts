@@ -52,6 +52,11 @@ export interface Fault {
   readonly chunked?: boolean;
   /** Sends so many bytes, waits so long, and so on. */
   readonly drip?: { readonly bytes: number; readonly everyMs: number };
+  /**
+   * Never more under way than so many bytes beyond what the client has, which `arrived` tells as an offset in the
+   * blob: a network's window, where loopback's would be what the kernel buffers.
+   */
+  readonly window?: { readonly bytes: number; readonly arrived: () => number };
   /** After the body, this again and again until the client goes. */
   readonly endless?: Buffer;
   /** Never answers. */
@@ -105,7 +110,7 @@ export class FakeRegistry implements AsyncDisposable {
   readonly #tokens = new Map<string, number>();
   #auth: AuthRules | undefined;
   #port = 0;
-  #sentBytes = 0;
+  readonly #sent = new Map<string, number>();
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -147,9 +152,14 @@ export class FakeRegistry implements AsyncDisposable {
     return this.#port;
   }
 
-  /** Bytes of bodies that were handed to the system for sending, whether or not they arrived. */
+  /** Bytes of all bodies that were handed to the system for sending, whether or not they arrived. */
   get sentBytes(): number {
-    return this.#sentBytes;
+    return this.sentOf(/^/);
+  }
+
+  /** The same of the paths that match. */
+  sentOf(path: RegExp): number {
+    return [...this.#sent].reduce((sum, [sent, bytes]) => (path.test(sent) ? sum + bytes : sum), 0);
   }
 
   /** Puts an image into a repository, under a tag where one is given, and always under its digest. */
@@ -203,7 +213,7 @@ export class FakeRegistry implements AsyncDisposable {
     applyRange(reply, recorded, fault);
     applyFault(reply, fault);
     await send(reply, recorded.method, fault, response, (bytes) => {
-      this.#sentBytes += bytes;
+      this.#sent.set(recorded.path, (this.#sent.get(recorded.path) ?? 0) + bytes);
     });
     if (fault.goesAway === true) await this.goAway();
   }
@@ -344,13 +354,18 @@ async function send(
   response.flushHeaders();
   if (fault.silentBody === true) return;
   const step = fault.drip?.bytes ?? 64 * 1024;
+  const from = Number(/^bytes (\d+)-/.exec(String(reply.headers["content-range"]))?.[1] ?? 0);
   const end = Math.min(reply.body.length, fault.cutAfter ?? reply.body.length);
   for (let at = 0; at < end; at += step) {
     const piece = reply.body.subarray(at, Math.min(end, at + step));
+    while (fault.window !== undefined && !response.destroyed) {
+      if (from + at + piece.length <= fault.window.arrived() + fault.window.bytes) break;
+      await delay(1);
+    }
     await write(response, piece);
+    if (response.destroyed) return;
     onSent(piece.length);
     if (fault.drip !== undefined) await delay(fault.drip.everyMs);
-    if (response.destroyed) return;
   }
   while (fault.endless !== undefined && !response.destroyed) {
     await write(response, fault.endless);
