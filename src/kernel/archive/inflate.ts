@@ -29,12 +29,17 @@ export interface InflateJob {
  * first bytes, anything else is handed on as it is. A piece is the consumer's only until it returns. Stops where the
  * consumer throws or the signal aborts.
  *
+ * @param commands those that inflate xz, the first of them that there is
  * @throws BangerError KERNEL_SOURCE_INVALID, LIMIT_*, XZ_MISSING, CANCELLED, or what `consume` threw
  */
-export async function inflate(job: InflateJob, consume: (piece: Buffer) => void): Promise<void> {
+export async function inflate(
+  job: InflateJob,
+  consume: (piece: Buffer) => void,
+  commands: readonly XzCommand[] = xzCommands(job),
+): Promise<void> {
   const { limits, signal, subject } = job;
   try {
-    if (isXz(job.path)) return await inflateXz(job, consume);
+    if (isXz(job.path)) return await inflateXz(job, consume, commands);
     // A kernel's archive is no layer: its own bound on bytes comes first.
     const bounds = { ...limits, inflatedBytes: Math.min(limits.inflatedBytes, limits.kernelBytes) };
     await inflateLayer(job.path, { layer: job.digest, limits: bounds }, (piece) => {
@@ -56,16 +61,22 @@ function isXz(path: string): boolean {
   }
 }
 
-/** Programs that inflate xz to stdout, the best first: Node has no xz of its own. */
-function xzPrograms(job: InflateJob): readonly (readonly [string, readonly string[]])[] {
-  const xz = ["xz", ["-dc", "-T1", `--memlimit-decompress=${xzMemoryMiB}MiB`, "--", job.path]] as const;
-  const busybox = ["busybox", ["xz", "-dc", job.path]] as const;
+export type XzCommand = readonly [program: string, args: readonly string[]];
+
+/** What inflates xz to stdout, the best first: Node has no xz of its own. */
+export function xzCommands(job: InflateJob): readonly XzCommand[] {
+  const xz: XzCommand = ["xz", ["-dc", "-T1", `--memlimit-decompress=${xzMemoryMiB}MiB`, "--", job.path]];
+  const busybox: XzCommand = ["busybox", ["xz", "-dc", job.path]];
   if (job.package === undefined) return [xz, busybox];
   return [xz, ["dpkg-deb", ["--fsys-tarfile", job.package]], busybox];
 }
 
-async function inflateXz(job: InflateJob, consume: (piece: Buffer) => void): Promise<void> {
-  for (const [program, args] of xzPrograms(job)) {
+async function inflateXz(
+  job: InflateJob,
+  consume: (piece: Buffer) => void,
+  commands: readonly XzCommand[],
+): Promise<void> {
+  for (const [program, args] of commands) {
     if (await inflateBy(program, args, job, consume)) return;
   }
   throw new BangerError("XZ_MISSING", `${job.subject} is compressed with xz, and there is no program xz`, {
