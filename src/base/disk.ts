@@ -30,16 +30,30 @@ export async function requireSpace(needs: readonly SpaceNeed[], op: string): Pro
   for (const { path, bytes } of disks.values()) {
     const free = await freeBytes(path);
     if (free >= bytes) continue;
-    throw new BangerError(
-      "DISK_FULL",
-      `${op}: ${path} has ${mebi(free, Math.floor)} free, and ${mebi(bytes, Math.ceil)} are needed`,
-      {
-        op,
-        hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
-        facts: { path, freeBytes: String(free), neededBytes: String(bytes) },
-      },
-    );
+    throw diskFullError({ path, neededBytes: bytes, freeBytes: free }, op);
   }
+}
+
+/** What a disk has, and what would have to fit. */
+export interface DiskLack {
+  readonly path: string;
+  readonly neededBytes: number;
+  readonly freeBytes: number;
+}
+
+export function diskFullError(
+  { path, neededBytes, freeBytes: free }: DiskLack,
+  op = "reserve space",
+): BangerError {
+  return new BangerError(
+    "DISK_FULL",
+    `${op}: ${path} has ${mebi(free, Math.floor)} free, and ${mebi(neededBytes, Math.ceil)} are needed`,
+    {
+      op,
+      hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
+      facts: { path, freeBytes: String(free), neededBytes: String(neededBytes) },
+    },
+  );
 }
 
 /** Rounded so that what is free never looks like enough. */

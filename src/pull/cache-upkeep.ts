@@ -90,9 +90,7 @@ export class CacheUpkeep implements AsyncDisposable {
    */
   tidy(): void {
     this.#again = true;
-    this.#tidying ??= this.#tidyWhileAsked().finally(() => {
-      this.#tidying = undefined;
-    });
+    this.#tidying ??= this.#tidyWhileAsked();
   }
 
   /** Returns once nothing is tidied any more. */
@@ -105,8 +103,11 @@ export class CacheUpkeep implements AsyncDisposable {
     await this.#tidying;
   }
 
+  /** Never rejects. It ends in the same turn in which it last looked whether it was asked again. */
   async #tidyWhileAsked(): Promise<void> {
     const { signal } = this.#stopped;
+    // Not before `#tidying` is set.
+    await Promise.resolve();
     while (this.#again && !signal.aborted) {
       this.#again = false;
       try {
@@ -115,6 +116,7 @@ export class CacheUpkeep implements AsyncDisposable {
         if (!signal.aborted) this.#deps.onError(asBangerError(error, "tidy cache"));
       }
     }
+    this.#tidying = undefined;
   }
 
   async #tidyOnce(signal: AbortSignal): Promise<void> {

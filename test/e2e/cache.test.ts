@@ -104,11 +104,12 @@ test("above the high-water mark the daemon prunes by itself after a pull", async
     "again",
   );
   assert.equal(pulled.status, 0, pulled.stderr);
-  for (let turns = 0; files("blobs").length + files("indexes").length > 0; turns++) {
+  // Below the low mark it stops: an index that is smaller may be left.
+  for (let turns = 0; files("blobs").length > 0; turns++) {
     assert.ok(turns < 200, daemon.log());
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  assert.match(daemon.log(), /pruned cache why="high-water mark" files=2/);
+  assert.match(daemon.log(), /published.*\n.*pruned cache why="high-water mark"/);
 });
 
 test("a download that nobody resumed for a week goes at the start", async () => {
