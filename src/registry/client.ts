@@ -81,7 +81,13 @@ export class RegistrySource implements ImageSource, ArtifactSource {
     options: SourceOptions,
   ): Promise<BlobStream> {
     const asked = { subject: `layer ${shortDigest(descriptor.digest)}`, op: "fetch layer" };
-    const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
+    const headers = {
+      ...(offset === 0 ? {} : { range: `bytes=${offset}-` }),
+      // A body that is read slowly lies in buffers when the server has long sent all of it. Should the server then
+      // close the connection for being idle, undici would throw away what was not read yet: not so on one that was to
+      // be closed.
+      ...(this.#options.bandwidth?.bytesPerSecond === undefined ? {} : { connection: "close" }),
+    };
     return await host.get(`blobs/${descriptor.digest}`, headers, asked, options, async (response) => {
       if (response.status === 200 || response.status === 206) return blobStream(response, descriptor, offset);
       // What we have is past the end of what it has: from the start then, and the digest decides.
