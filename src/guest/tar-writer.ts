@@ -16,9 +16,16 @@ const nameBytes = 100;
  * extended headers only where a name needs one. Names are bytes, as they are in an image.
  */
 export function writeTar(entries: readonly TarEntry[]): Buffer {
-  const pieces = entries.flatMap((entry) => [...paxOf(entry), ...piecesOf(entry)]);
-  return Buffer.concat([...pieces, Buffer.alloc(2 * blockBytes)]);
+  return Buffer.concat([...entries.flatMap(tarPieces), tarEnd]);
 }
+
+/** One entry's part of an archive: its headers, and its content to the end of a block. */
+export function tarPieces(entry: TarEntry): readonly Buffer[] {
+  return [...paxOf(entry), ...piecesOf(entry)];
+}
+
+/** What ends an archive. */
+export const tarEnd: Buffer = Buffer.alloc(2 * blockBytes);
 
 function piecesOf(entry: TarEntry): readonly Buffer[] {
   switch (entry.kind) {

@@ -7,6 +7,7 @@ import type { Limits } from "../base/limits.ts";
 import { removePublished, stageFolder, type StagedFolder } from "../base/published-folder.ts";
 import { treeBytes } from "../base/tree-bytes.ts";
 import { SingleFlight, type Crew } from "../blobs/single-flight.ts";
+import { hostArchitecture } from "./architecture.ts";
 import { assembleKernel, type KernelFilePaths } from "./assemble.ts";
 import { chooseEntry, type EntryChoice } from "./choose-entry.ts";
 import { kernelTakenError } from "./kernel-errors.ts";
@@ -93,10 +94,12 @@ export class KernelStore {
     const parsed = parseKernelRef(ref);
     if (parsed.kind === "source") {
       const { source, defaultName: name } = parsed;
-      return { entry: { catalog: "", name, version: "", architecture: "", source }, warnings: [] };
+      const wanted = architecture ?? hostArchitecture();
+      return { entry: { catalog: "", name, version: "", architecture: wanted, source }, warnings: [] };
     }
     const { entries, warnings } = await this.#deps.catalog.list(signal);
-    return { entry: chooseEntry(entries, warnings, { name: parsed.name, architecture }), warnings };
+    const entry = chooseEntry(entries, warnings, { name: parsed.name, architecture });
+    return { entry, warnings };
   }
 
   /**
@@ -119,7 +122,7 @@ export class KernelStore {
   async import(name: string, files: KernelFilePaths, signal: AbortSignal): Promise<KernelRecord> {
     await using folder = await this.stage();
     const facts = await assembleKernel(files, folder.dir, { own: false, limits: this.#deps.limits, signal });
-    return this.#publish(folder, name, facts, files.kernelPath);
+    return await this.#publish(folder, name, facts, files.kernelPath);
   }
 
   /**
@@ -181,7 +184,7 @@ export class KernelStore {
     const fetched = await catalog.fetch(entry, { folder: fetchedInto, signal, onProgress });
     const facts = await assembleKernel(fetched, folder.dir, { own: true, limits, signal });
     await removeTree(fetchedInto);
-    if (entry.architecture !== "" && entry.architecture !== facts.architecture) {
+    if (entry.catalog !== "" && entry.architecture !== facts.architecture) {
       const message = `the catalog ${entry.catalog} says that ${entry.name} is for ${entry.architecture}, and its kernel is for ${facts.architecture}`;
       throw new BangerError("KERNEL_MISMATCH", message, {
         op: "check kernel",
@@ -190,7 +193,7 @@ export class KernelStore {
       });
     }
     const all = { ...facts, warnings: [...warnings, ...fetched.warnings, ...facts.warnings] };
-    return this.#publish(folder, entry.name, all, formatKernelSource(entry.source));
+    return await this.#publish(folder, entry.name, all, formatKernelSource(entry.source));
   }
 
   async #publish(

@@ -1,5 +1,6 @@
 import type { Digest } from "../base/digest.ts";
 import type { BuilderName } from "../ext4/builder.ts";
+import type { BootRecord } from "../kernel/kernel-record.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { VerifiedSignature } from "../signature/check-signature.ts";
 import type { ImageRecord, InjectedFileRecord, StageTime } from "../store/records.ts";
@@ -47,6 +48,7 @@ export type PullEventBody =
       readonly skipped: boolean;
       readonly name: string;
       readonly version: string;
+      readonly warnings: readonly string[];
     }
   | {
       readonly kind: "layerProgress";
@@ -126,7 +128,14 @@ export type PullEventBody =
       readonly fsckSkipped: boolean;
       readonly durationMs: number;
     }
-  | { readonly kind: "bootArtifactsStaged"; readonly skipped: boolean; readonly durationMs: number }
+  | {
+      readonly kind: "bootArtifactsStaged";
+      /** Undefined where no kernel was asked for. */
+      readonly boot: BootRecord | undefined;
+      /** Of the image that they stand beside. */
+      readonly imageId: string;
+      readonly durationMs: number;
+    }
   | {
       readonly kind: "published";
       readonly image: ImageRecord;

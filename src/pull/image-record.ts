@@ -2,10 +2,11 @@ import { printable } from "../base/bytes.ts";
 import type { Digest } from "../base/digest.ts";
 import type { BootReadiness } from "../guest/boot-readiness.ts";
 import type { Injection } from "../guest/inject.ts";
+import type { BootRecord } from "../kernel/kernel-record.ts";
 import type { LayerIndex } from "../layers/layer-index.ts";
 import type { Loss, RootTree } from "../layers/root-tree.ts";
 import type { ImageRecord, LossRecord, StageTime } from "../store/records.ts";
-import { defaultBuilder, derivedUuid } from "./identity.ts";
+import { defaultBuilder, filesystemUuid } from "./identity.ts";
 import type { PullPlan } from "./plan.ts";
 import type { PullRequest } from "./request.ts";
 
@@ -18,6 +19,8 @@ export interface FinishedImage {
   /** Undefined where nothing was to be injected. */
   readonly injection: Pick<Injection, "files" | "scrubbedPaths"> | undefined;
   readonly bootReadiness: BootReadiness;
+  readonly kernelId: string | undefined;
+  readonly boot: BootRecord | undefined;
   readonly rootfsSizeBytes: number;
   readonly rootfsAllocatedBytes: number;
   readonly rootfsDigest: Digest | undefined;
@@ -44,7 +47,7 @@ export function imageRecord(finished: FinishedImage, createdAt: number = Date.no
     rootfsSizeBytes: finished.rootfsSizeBytes,
     rootfsAllocatedBytes: finished.rootfsAllocatedBytes,
     rootfsDigest: finished.rootfsDigest,
-    filesystemUuid: derivedUuid("file system", image.manifestDigest, plan.optionsKey),
+    filesystemUuid: filesystemUuid(plan),
     inodeCount: tree.inodeCount,
     contentBytes: tree.contentBytes,
     layers: finished.layers.map((layer, at) => ({
@@ -61,8 +64,8 @@ export function imageRecord(finished: FinishedImage, createdAt: number = Date.no
     injectedFiles: finished.injection?.files ?? [],
     scrubbedPaths: finished.injection?.scrubbedPaths ?? [],
     bootReadiness: finished.bootReadiness,
-    kernelId: undefined,
-    boot: undefined,
+    kernelId: finished.kernelId,
+    boot: finished.boot,
   };
 }
 

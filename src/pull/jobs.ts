@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { BangerError, asBangerError } from "../base/error.ts";
+import { foreseeKernel } from "../kernel/resolve-inputs.ts";
 import type { ResolvedImage } from "../oci/image-source.ts";
 import type { VerifiedSignature } from "../signature/check-signature.ts";
 import type { PullRecord } from "../store/records.ts";
@@ -102,7 +103,17 @@ class PullJobs implements Pulls {
   async resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull> {
     await using source = openPullSource(this.#deps, request);
     const pull = { request, clock: new StageClock(), signal, emit: () => {} };
-    const { image, signature, name, bytesToFetch, existing } = await planPull(this.#deps, pull, source);
+    const { image, signature, name, bytesToFetch, existing } = await planPull(
+      this.#deps,
+      pull,
+      source,
+      async ({ image: { platform } }) =>
+        request.kernel &&
+        foreseeKernel(this.#deps.kernels, request.kernel.selection, {
+          architecture: platform.architecture,
+          signal,
+        }),
+    );
     const compressed = image.manifest.layers.reduce((sum, { size }) => sum + size, 0);
     const diskNeededBytes = existing === undefined ? bytesToFetch + compressed * inflateEstimate : 0;
     return { image, signature, name, bytesToFetch, diskNeededBytes, existingImageId: existing?.id };

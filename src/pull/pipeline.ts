@@ -22,23 +22,24 @@ import type { Store } from "../store/store.ts";
 import type { CacheUpkeep } from "./cache-upkeep.ts";
 import { blameDecay } from "./decayed-blobs.ts";
 import type { PullEventBody, Stage } from "./events.ts";
-import { defaultBuilder, derivedUuid } from "./identity.ts";
+import { defaultBuilder, derivedUuid, filesystemUuid } from "./identity.ts";
 import { imageRecord } from "./image-record.ts";
 import { bringLayersIn, type LayerIn } from "./layers-in.ts";
-import { planPull, resolvedEvent, type PlanDeps, type PullPlan } from "./plan.ts";
+import { PullKernel, type KernelDeps } from "./kernel-stages.ts";
+import { planPull, resolvedEvent, type PlanDeps, type PlanStart, type PullPlan } from "./plan.ts";
 import type { TurnQueue } from "./queue.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource, type SourceDeps } from "./source.ts";
 import type { StageClock } from "./stage-clock.ts";
 
 /** What every pull of a daemon shares. */
-export interface PipelineDeps extends SourceDeps, PlanDeps {
+export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
   readonly store: Store;
   readonly blobs: BlobCache;
-  readonly scanner: LayerScanner;
   /** Told when a pull is over. */
   readonly upkeep: Pick<CacheUpkeep, "tidy">;
   readonly trash: Trash;
+  readonly scanner: LayerScanner;
   readonly builders: ReadonlyMap<BuilderName, RootfsBuilder>;
   readonly queue: TurnQueue;
   readonly stateDir: string;
@@ -67,9 +68,14 @@ export interface PullContext {
  */
 export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<ImageRecord | undefined> {
   await using source = openPullSource(deps, pull.request);
-  const plan = await planPull(deps, pull, source);
+  await using kernel = new PullKernel(deps, pull);
+  const announce = once((start: PlanStart) => pull.emit("resolve", resolvedEvent(start)));
+  const plan = await planPull(deps, pull, source, (start) =>
+    // A kernel may take minutes to come: what is known by then is said before.
+    kernel.resolve(start.image.platform, () => announce(start)),
+  );
   if (!pull.claim(plan)) return undefined;
-  pull.emit("resolve", resolvedEvent(plan));
+  announce(plan);
   if (plan.existing !== undefined) return reuse(deps, pull, plan, plan.existing);
 
   using _tidied = { [Symbol.dispose]: () => deps.upkeep.tidy() };
@@ -78,17 +84,27 @@ export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<Im
   using _turn = await deps.queue.enter(pull.signal, (position) =>
     pull.emit("resolve", { kind: "waiting", position, why: "other images are being built" }),
   );
-  pull.emit("kernel", { kind: "kernelResolved", skipped: true, name: "", version: "" });
+  pull.emit("kernel", kernel.resolvedEvent());
   await requireSpace([{ path: deps.cacheDir, bytes: plan.bytesToFetch }], "fetch layers");
   try {
     const layers = await bringLayersIn({ ...deps, ...pull, source, image: plan.image });
-    const tree = await flattenLayers(deps, pull, layers);
-    await using injected = await injectAgents(deps, pull, plan, layers, tree);
-    return await buildImage(deps, pull, plan, layers, injected);
+    const all = [...layers, ...(await kernel.modulesLayer())];
+    const tree = await flattenLayers(deps, pull, all);
+    await using injected = await injectAgents(deps, pull, plan, all, tree);
+    return await buildImage(deps, { ...pull, kernel }, plan, layers, injected);
   } catch (error) {
     const digests = plan.image.manifest.layers.map(({ digest }) => digest);
     throw await blameDecay(error, { blobs: deps.blobs, digests, signal: pull.signal });
   }
+}
+
+/** Does it the first time that it is called. */
+function once<T>(work: (value: T) => void): (value: T) => void {
+  let done = false;
+  return (value) => {
+    if (!done) work(value);
+    done = true;
+  };
 }
 
 /** The image is here: it gets its name back where another had taken it over. */
@@ -184,7 +200,7 @@ function refuseLosses(request: PullRequest, losses: number): void {
 /** Stages 6 to 11, inside a folder that is removed unless it gets published. */
 async function buildImage(
   deps: PipelineDeps,
-  pull: PullContext,
+  pull: PullContext & { readonly kernel: PullKernel },
   plan: PullPlan,
   layers: readonly LayerIn[],
   injected: Injected,
@@ -201,6 +217,7 @@ async function buildImage(
   );
   await using staging = await createStaging(deps.stateDir, id, deps.trash);
   const built = await buildRootfs(deps, pull, plan, injected, staging);
+  const { boot, durationMs } = await pull.kernel.stage(plan, staging.dir, built.readiness.initPath);
   const image = imageRecord({
     id,
     request: pull.request,
@@ -209,12 +226,14 @@ async function buildImage(
     tree,
     injection,
     bootReadiness: built.readiness,
+    kernelId: pull.kernel.inputs?.id,
+    boot,
     rootfsSizeBytes: built.sizeBytes,
     rootfsAllocatedBytes: allocatedBytes(await stat(staging.rootfsPath)),
     rootfsDigest: built.rootfsDigest,
     stageTimes: pull.clock.times(),
   });
-  pull.emit("stage-boot", { kind: "bootArtifactsStaged", skipped: true, durationMs: 0 });
+  pull.emit("stage-boot", { kind: "bootArtifactsStaged", boot, imageId: id, durationMs });
   await pull.clock.time("publish", async () => {
     await writeStoredTree(staging.treePath, tree, plan.image.manifestDigest, pull.signal);
     await staging.publish(image);
@@ -249,8 +268,8 @@ async function buildRootfs(
     target: staging.rootfsPath,
     tempDir: deps.tempDir,
     sizeBytes: request.sizeBytes,
-    uuid: derivedUuid("file system", plan.image.manifestDigest, plan.optionsKey),
-    hashSeed: derivedUuid("hash seed", plan.image.manifestDigest, plan.optionsKey),
+    uuid: filesystemUuid(plan),
+    hashSeed: derivedUuid("hash seed", plan.image.manifestDigest, plan.rootfsKey),
     reserveBytes: 0,
     limits: deps.limits,
     signal,

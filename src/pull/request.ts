@@ -1,4 +1,5 @@
 import type { BuilderName } from "../ext4/builder.ts";
+import type { KernelSelection } from "../kernel/resolve-inputs.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { Credentials } from "../registry/credentials.ts";
 import type { VerifyDepth } from "./events.ts";
@@ -21,6 +22,15 @@ export interface PullRequest {
   readonly verify: VerifyDepth;
   /** Goes on when its last watcher leaves. */
   readonly detached: boolean;
+  /** Undefined stages no kernel. */
+  readonly kernel?: RequestedKernel | undefined;
   /** For this pull alone: kept in memory while it runs, and in no key, record, event or error. */
   readonly credentials?: Credentials | undefined;
+}
+
+/** The kernel that is to stand beside the image. */
+export interface RequestedKernel {
+  readonly selection: KernelSelection;
+  /** Its modules go into the image's own `/lib/modules` too. */
+  readonly modulesIntoRootfs: boolean;
 }

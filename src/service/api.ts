@@ -8,17 +8,19 @@ import { cacheRoutes, type CacheDeps } from "./handlers/cache.ts";
 import { daemonRoutes, type DaemonDeps } from "./handlers/daemon.ts";
 import { exportRoutes } from "./handlers/export.ts";
 import { fileRoutes } from "./handlers/files.ts";
+import { kernelRoutes } from "./handlers/kernels.ts";
 import { imageRoutes } from "./handlers/images.ts";
 import { leaseRoutes } from "./handlers/leases.ts";
 import { pullRoutes } from "./handlers/pulls.ts";
 import { addHealth, type HealthService } from "./health.ts";
 import { addReflection } from "./reflection.ts";
-import { addService, notImplemented } from "./routes.ts";
+import type { KernelParts } from "./kernels.ts";
+import { addService } from "./routes.ts";
 
 const services = [ImageService, KernelService, CacheService, DaemonService] as const;
 
 /** Puts the whole API on a server, health and reflection with it. It does not count as serving yet. */
-export function addApi(server: Server, deps: DaemonDeps & CacheDeps): HealthService {
+export function addApi(server: Server, deps: DaemonDeps & CacheDeps & KernelParts): HealthService {
   const { paths, limits, live } = deps.config;
   const defaultBuilder = () => live.settings.pulls.builder;
   const parts = { ...deps, stateDir: paths.stateDir, limits, defaultBuilder };
@@ -29,15 +31,7 @@ export function addApi(server: Server, deps: DaemonDeps & CacheDeps): HealthServ
     ...exportRoutes(parts),
     ...leaseRoutes(parts),
   });
-  const { method: kernel } = KernelService;
-  addService(server, KernelService, {
-    listKernels: notImplemented(kernel.listKernels),
-    getKernel: notImplemented(kernel.getKernel),
-    listCatalog: notImplemented(kernel.listCatalog),
-    pullKernel: notImplemented(kernel.pullKernel),
-    importKernel: notImplemented(kernel.importKernel),
-    deleteKernel: notImplemented(kernel.deleteKernel),
-  });
+  addService(server, KernelService, kernelRoutes(parts));
   addService(server, CacheService, cacheRoutes(parts));
   addService(server, DaemonService, daemonRoutes(deps));
   addReflection(server, [...services, Health]);

@@ -7,6 +7,7 @@ import {
   type PullEvent as PullEventMessage,
 } from "../../gen/banger/image/v1/pull_pb.ts";
 import type { PullEvent, PullEventBody } from "../pull/events.ts";
+import { bootMessage, sharingMessages } from "./convert-kernel.ts";
 import {
   builderMessage,
   durationMessage,
@@ -40,7 +41,12 @@ function eventField(body: PullEventBody, stateDir: string): EventField {
     case "kernelResolved":
       return {
         case: "kernelResolved",
-        value: { skipped: body.skipped, name: body.name, version: body.version },
+        value: {
+          skipped: body.skipped,
+          name: body.name,
+          version: body.version,
+          warnings: [...body.warnings],
+        },
       };
     case "retrying": {
       const { subject, attempt, why, delayMs } = body;
@@ -61,7 +67,7 @@ function eventField(body: PullEventBody, stateDir: string): EventField {
         },
       };
     default:
-      return buildField(body);
+      return buildField(body, stateDir);
   }
 }
 
@@ -118,7 +124,7 @@ type BuildKind =
   | "verified"
   | "bootArtifactsStaged";
 
-function buildField(body: BodyOf<BuildKind>): EventField {
+function buildField(body: BodyOf<BuildKind>, stateDir: string): EventField {
   if (body.kind === "stageProgress") {
     const { done, total, unit } = body;
     return { case: "stageProgress", value: { done: BigInt(done), total: BigInt(total), unit } };
@@ -175,7 +181,13 @@ function buildField(body: BodyOf<BuildKind>): EventField {
           duration,
         },
       };
-    case "bootArtifactsStaged":
-      return { case: "bootArtifactsStaged", value: { skipped: body.skipped, duration } };
+    case "bootArtifactsStaged": {
+      const { boot, imageId } = body;
+      if (boot === undefined) return { case: "bootArtifactsStaged", value: { skipped: true, duration } };
+      const artifacts = bootMessage(boot, imageId, stateDir);
+      const sharing = sharingMessages[boot.sharing];
+      const shared = boot.sharing !== "copy";
+      return { case: "bootArtifactsStaged", value: { artifacts, shared, sharing, duration } };
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, type Duration } from "@bufbuild/protobuf/wkt";
 import {
+  BootArtifactsSchema,
   BootReadinessSchema,
   Builder,
   ImageSchema,
@@ -18,6 +19,7 @@ import {
   type StageTime as StageTimeMessage,
 } from "../../gen/banger/image/v1/image_pb.ts";
 import { PullSchema, PullState, type Pull } from "../../gen/banger/image/v1/pull_pb.ts";
+import { bootMessage } from "./convert-kernel.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import { imagePaths } from "../images/layout.ts";
 import type { Platform } from "../oci/platform.ts";
@@ -50,6 +52,9 @@ export function imageMessage(record: ImageRecord, stateDir: string): Image {
   message.injectedFiles = injectedFileMessages(record.injectedFiles);
   message.scrubbedPaths = [...record.scrubbedPaths];
   message.bootReadiness = bootReadinessMessage(record.bootReadiness);
+  if (record.boot !== undefined) {
+    message.boot = create(BootArtifactsSchema, bootMessage(record.boot, record.id, stateDir));
+  }
   return message;
 }
 

@@ -67,7 +67,14 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   const shared = await openShared(config, store, starting, log);
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting, [pullLog(log)], shared);
   const server = new Server();
-  const health = addApi(server, { store, pulls, config, startedAt, upkeep: shared.upkeep });
+  const health = addApi(server, {
+    store,
+    pulls,
+    config,
+    startedAt,
+    upkeep: shared.upkeep,
+    ...shared.kernels,
+  });
   const { inheritedFd } = options;
   const listener =
     inheritedFd === undefined

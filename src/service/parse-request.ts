@@ -11,6 +11,7 @@ import { parseImageName } from "../images/name.ts";
 import { parsePlatform, type Platform } from "../oci/platform.ts";
 import { parseSourceReference } from "../oci/source-reference.ts";
 import type { PullRequest } from "../pull/request.ts";
+import { parseRequestedKernel } from "./parse-kernel.ts";
 import { credentialsOf, type Credentials } from "../registry/credentials.ts";
 
 const op = "read request";
@@ -28,18 +29,16 @@ const maxCredential = 16_384;
 const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
 
 /**
- * A pull as a client asked for it, with nothing left that could be wrong in itself. An option that this version
- * does not have is refused, for leaving it out would give an image that was not asked for.
+ * A pull as a client asked for it, with nothing left that could be wrong in itself.
  *
  * @param defaults what the daemon takes where a client says nothing
- * @throws BangerError of the first wrong field, with a violation for each wrong one; NOT_IMPLEMENTED.
+ * @throws BangerError of the first wrong field, with a violation for each wrong one.
  */
 export function parsePullRequest(
   reference: string,
   options: PullOptions | undefined,
   defaults: Pick<PullRequest, "builder"> = { builder: undefined },
 ): PullRequest {
-  refuseMissing(options);
   const fields = new FieldParser();
   const request: PullRequest = {
     reference: fields.take(reference, parseReference) ?? "",
@@ -52,6 +51,7 @@ export function parsePullRequest(
     keepIdentity: options?.keepIdentity ?? false,
     strict: options?.strict ?? false,
     detached: options?.detached ?? false,
+    kernel: fields.take(options, parseRequestedKernel),
     credentials: fields.take(options?.credentials, (given) => parseCredentials(given, reference)),
   };
   fields.check();
@@ -164,28 +164,6 @@ function parseCredentials(
     throw refuse("goes with a registry's image, not with a folder or an archive");
   }
   return credentialsOf(username, password);
-}
-
-function refuseMissing(options: PullOptions | undefined): void {
-  if (options === undefined) return;
-  const missing = [
-    options.kernel === undefined ? undefined : "kernel",
-    options.modulesIntoRootfs ? "modules_into_rootfs" : undefined,
-  ].filter((field) => field !== undefined);
-  const [first] = missing;
-  if (first === undefined) return;
-  throw new BangerError(
-    "NOT_IMPLEMENTED",
-    `the option ${first} is not available in this version of bangerd`,
-    {
-      op,
-      hint: "Leave it out, or use a later version.",
-      fields: missing.map((field) => ({
-        field: `options.${field}`,
-        description: "It is not available yet.",
-      })),
-    },
-  );
 }
 
 function invalid(

@@ -1,8 +1,5 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
-import { BandwidthLimit } from "../base/bandwidth.ts";
 import { openTempRoot } from "../base/temp-root.ts";
-import { packageVersion } from "../base/version.ts";
 import { makeDirectBuilder } from "../ext4/direct/builder.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
 import { sweepIndexes } from "../layers/index/cache.ts";
@@ -10,7 +7,6 @@ import { LayerScanner, makeScanPool } from "../layers/scan.ts";
 import { createPulls, type Pulls } from "../pull/jobs.ts";
 import type { PullObserver } from "../pull/observer.ts";
 import { TurnQueue } from "../pull/queue.ts";
-import { registryAccess } from "../registry/access.ts";
 import { parsePolicies, type SignaturePolicy } from "../signature/policy.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
@@ -28,7 +24,8 @@ export type OpenPulls = (
 export const openPulls: OpenPulls = async (config, store, owned, observers, shared) => {
   const { paths, live, limits, tempDir, guest } = config;
   const { stateDir, cacheDir } = paths;
-  const { blobs, upkeep, trash } = shared;
+  const { blobs, upkeep, trash, registry } = shared;
+  const { kernels } = shared.kernels;
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
   const temp = owned.use(await openTempRoot(tempDir, stateDir));
   const pool = owned.use(makeScanPool());
@@ -36,8 +33,6 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
   const builders = new Map([makeDirectBuilder(), e2fsprogsBuilder].map((builder) => [builder.name, builder]));
   const queue = new TurnQueue(limits.concurrentPulls);
   owned.use(live.follow((settings) => queue.resize(settings.limits.concurrentPulls)));
-  const bandwidth = new BandwidthLimit(live.settings.registry.bandwidth);
-  owned.use(live.follow((settings) => bandwidth.set(settings.registry.bandwidth)));
   let signaturePolicies: readonly SignaturePolicy[] = [];
   owned.use(live.follow(({ signatures }) => void (signaturePolicies = parsePolicies(signatures))));
   return createPulls({
@@ -45,6 +40,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
     blobs,
     upkeep,
     trash,
+    kernels,
     scanner,
     builders,
     queue,
@@ -53,14 +49,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
     cacheDir,
     tempDir: temp.path,
     limits,
-    registry: {
-      ...registryAccess(
-        { env: process.env, home: homedir(), limits },
-        paths.certsDirs,
-        `banger/${packageVersion()}`,
-      ),
-      bandwidth,
-    },
+    registry,
     signaturePolicies: () => signaturePolicies,
     guest,
   });

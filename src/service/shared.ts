@@ -1,9 +1,16 @@
+import { homedir } from "node:os";
+import { BandwidthLimit } from "../base/bandwidth.ts";
+import { packageVersion } from "../base/version.ts";
+import { kernelCatalog } from "../kernel/catalog.ts";
+import { registryAccess } from "../registry/access.ts";
+import type { RegistryAccess } from "../registry/open-source.ts";
 import { Trash } from "../base/trash.ts";
 import { messageOf } from "../base/error.ts";
 import { BlobCache } from "../blobs/cache.ts";
 import { CacheUpkeep } from "../pull/cache-upkeep.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
+import { openKernels, type KernelParts } from "./kernels.ts";
 import type { Log } from "./log.ts";
 
 /** What pulls work with, and others do as well. */
@@ -11,15 +18,19 @@ export interface SharedParts {
   readonly blobs: BlobCache;
   readonly upkeep: CacheUpkeep;
   readonly trash: Trash;
+  /** How registries, and what else is fetched, are reached. */
+  readonly registry: RegistryAccess;
+  readonly kernels: KernelParts;
 }
 
 /** Makes it. What must be disposed of goes onto `owned`. */
 export async function openShared(
-  { paths, live, limits }: DaemonConfig,
+  config: DaemonConfig,
   store: Store,
   owned: AsyncDisposableStack,
   log: Log,
 ): Promise<SharedParts> {
+  const { paths, live, limits } = config;
   const blobs = await BlobCache.open(paths.cacheDir, { limits });
   const upkeep = owned.use(
     new CacheUpkeep({
@@ -35,5 +46,13 @@ export async function openShared(
   const trash = owned.use(
     new Trash((path, error) => log.warn("not removed yet", { path, error: messageOf(error) })),
   );
-  return { blobs, upkeep, trash };
+  const bandwidth = new BandwidthLimit(live.settings.registry.bandwidth);
+  owned.use(live.follow((settings) => bandwidth.set(settings.registry.bandwidth)));
+  const lookUp = { env: process.env, home: homedir(), limits };
+  const registry = { ...registryAccess(lookUp, paths.certsDirs, `banger/${packageVersion()}`), bandwidth };
+  const { cacheDir } = paths;
+  const catalogs = () => live.settings.kernels.catalogs;
+  const catalog = kernelCatalog({ catalogs, cacheDir, blobs, limits, access: registry });
+  const kernels = await openKernels(config, store, catalog, log);
+  return { blobs, upkeep, trash, registry, kernels };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { digestOf } from "../../src/base/digest.ts";
-import { derivedUuid, optionsKey } from "../../src/pull/identity.ts";
+import { derivedUuid, optionsKey, rootfsKey } from "../../src/pull/identity.ts";
 import type { PullRequest } from "../../src/pull/request.ts";
 
 const request: PullRequest = {
@@ -19,18 +19,31 @@ const request: PullRequest = {
 
 test("the key holds what decides the bytes, and only that", () => {
   const assets = digestOf(Buffer.from("assets"));
-  const key = optionsKey(request, assets);
-  assert.equal(optionsKey({ ...request, builder: "e2fsprogs" }, assets), key, "the default, named");
+  const key = rootfsKey(request, assets);
+  assert.equal(rootfsKey({ ...request, builder: "e2fsprogs" }, assets), key, "the default, named");
   for (const same of [{ name: "x" }, { detached: true }, { strict: true }, { verify: "full" as const }]) {
-    assert.equal(optionsKey({ ...request, ...same }, assets), key);
+    assert.equal(rootfsKey({ ...request, ...same }, assets), key);
   }
   for (const other of [{ sizeBytes: 1 << 30 }, { builder: "direct" as const }, { keepIdentity: true }]) {
-    assert.notEqual(optionsKey({ ...request, ...other }, assets), key);
+    assert.notEqual(rootfsKey({ ...request, ...other }, assets), key);
   }
-  assert.notEqual(optionsKey(request, digestOf(Buffer.from("other assets"))), key);
-  const without = optionsKey({ ...request, noAgents: true }, undefined);
+  assert.notEqual(rootfsKey(request, digestOf(Buffer.from("other assets"))), key);
+  const without = rootfsKey({ ...request, noAgents: true }, undefined);
   assert.notEqual(without, key);
-  assert.equal(optionsKey({ ...request, noAgents: true, keepIdentity: true }, undefined), without);
+  assert.equal(rootfsKey({ ...request, noAgents: true, keepIdentity: true }, undefined), without);
+});
+
+test("the kernel is part of what an image is, and its modules of what the root file system is", () => {
+  const [one, other] = [digestOf(Buffer.from("one")), digestOf(Buffer.from("other"))];
+  const rootfs = rootfsKey(request, undefined);
+  const kernel = (name: string, contentDigest: typeof one) =>
+    optionsKey(rootfs, { name, facts: { contentDigest } });
+  assert.equal(optionsKey(rootfs, undefined), rootfs, "as before there were kernels");
+  assert.equal(new Set([rootfs, kernel("k", one), kernel("k", other), kernel("l", one)]).size, 4);
+  assert.equal(
+    new Set([rootfs, rootfsKey(request, undefined, one), rootfsKey(request, undefined, other)]).size,
+    3,
+  );
 });
 
 test("a UUID follows from the inputs, is of RFC 9562's version 8, and differs with each of them", () => {

@@ -15,7 +15,6 @@ import {
   ImageService,
   ListImagesRequestSchema,
 } from "../../gen/banger/image/v1/image_service_pb.ts";
-import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { PullState } from "../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError, hasReason, type Reason } from "../../src/base/error.ts";
 import { openChannel, type Channel } from "../../src/client/channel.ts";
@@ -141,7 +140,7 @@ const resolved: PullEventBody = {
 const allBodies: readonly PullEventBody[] = [
   { kind: "waiting", position: 2, why: "busy" },
   resolved,
-  { kind: "kernelResolved", skipped: true, name: "k", version: "6" },
+  { kind: "kernelResolved", skipped: true, name: "k", version: "6", warnings: [] },
   { kind: "layerProgress", digest: digestFor("l"), index: 1, phase: "scanning", doneBytes: 2, totalBytes: 3 },
   { kind: "retrying", subject: "layer", attempt: 2, delayMs: 1500.4, why: "503" },
   {
@@ -177,7 +176,7 @@ const allBodies: readonly PullEventBody[] = [
     fsckSkipped: false,
     durationMs: 3,
   },
-  { kind: "bootArtifactsStaged", skipped: true, durationMs: 1 },
+  { kind: "bootArtifactsStaged", boot: imageRecord().boot, imageId: "i", durationMs: 1 },
   {
     kind: "published",
     image: imageRecord(),
@@ -414,26 +413,6 @@ describe("the daemon", () => {
     assert.match(broken[0]?.remedy ?? "", /chmod go-w/);
   });
 
-  test("answers NOT_IMPLEMENTED to what is in the API and not in it", async () => {
-    await using daemon = await TestDaemon.start();
-    const unary = [
-      [KernelService.method.listKernels, {}],
-      [KernelService.method.deleteKernel, {}],
-    ] as const;
-    for (const [one, request] of unary) {
-      await assert.rejects(
-        daemon.call<DescMessage, DescMessage>(one, request),
-        failing("NOT_IMPLEMENTED"),
-        one.name,
-      );
-    }
-    const signal = new AbortController().signal;
-    for (const one of [KernelService.method.pullKernel]) {
-      const stream = daemon.channel.stream<DescMessage, DescMessage>(one, {}, signal);
-      await assert.rejects(stream[Symbol.asyncIterator]().next(), failing("NOT_IMPLEMENTED"), one.name);
-    }
-  });
-
   test("a stop with open streams tells them why, gives all back, and can be followed by a start", async () => {
     await using daemon = await TestDaemon.start();
     daemon.pulls.script = { bodies: [resolved], end: "forever" };
@@ -448,7 +427,7 @@ describe("the daemon", () => {
     assert.ok(daemon.pulls.stopped);
     const { socketPath, stateDir } = daemon.config.paths;
     assert.ok(!existsSync(socketPath));
-    assert.deepEqual((await readdir(stateDir)).sort(), ["banger.db", "daemon.lock", "images"]);
+    assert.deepEqual((await readdir(stateDir)).sort(), ["banger.db", "daemon.lock", "images", "kernels"]);
     await daemon.start();
     assert.equal((await daemon.call(method.listImages, {})).images.length, 0);
   });

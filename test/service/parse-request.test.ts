@@ -40,6 +40,7 @@ describe("a pull request", () => {
       strict: false,
       verify: "metadata",
       detached: false,
+      kernel: undefined,
       credentials: undefined,
     };
     assert.deepEqual(parse("debian:bookworm"), expected);
@@ -69,6 +70,7 @@ describe("a pull request", () => {
       strict: true,
       verify: "full",
       detached: true,
+      kernel: undefined,
       credentials: undefined,
     });
   });
@@ -111,19 +113,43 @@ describe("a pull request", () => {
     assert.deepEqual(fields, ["reference", "name", "platform", "size_bytes", "builder"]);
   });
 
-  test("what this version does not have is refused, not left out", () => {
-    const missing: readonly Init[] = [
-      { kernel: { ref: "debian" } },
-      { kernel: {} },
-      { modulesIntoRootfs: true },
-    ];
-    for (const options of missing) {
-      const error = failure("debian", options);
-      assert.equal(error.reason, "NOT_IMPLEMENTED");
-      assert.equal(error.fields.length, 1);
-      assert.ok(!JSON.stringify([error.message, error.hint, error.fields]).includes("hunter2"));
-    }
+  test("takes a kernel by its name or source, or by its files, with its modules in the image or not", () => {
+    const of = (options: Init) => parse("debian", options).kernel;
+    assert.deepEqual(of({ kernel: { ref: "cloud" } }), {
+      selection: { kind: "ref", ref: "cloud" },
+      modulesIntoRootfs: false,
+    });
+    const modulesPath = "/lib/modules/6.1";
+    assert.deepEqual(of({ kernel: { kernelPath: "/boot/k", modulesPath }, modulesIntoRootfs: true }), {
+      selection: { kind: "files", files: { kernelPath: "/boot/k", initrdPath: undefined, modulesPath } },
+      modulesIntoRootfs: true,
+    });
+    assert.equal(of({ kernel: { ref: "deb:/tmp/linux-image.deb" } })?.selection.kind, "ref");
   });
+
+  const halfKernels: readonly (readonly [Init, readonly string[]])[] = [
+    [{ kernel: {} }, ["options.kernel"]],
+    [{ kernel: { initrdPath: "/i" } }, ["options.kernel"]],
+    [{ kernel: { ref: "k", kernelPath: "/k" } }, ["options.kernel.ref", "options.kernel.kernel_path"]],
+    [
+      { kernel: { kernelPath: "k", initrdPath: "i" } },
+      ["options.kernel.kernel_path", "options.kernel.initrd_path"],
+    ],
+    [{ kernel: { ref: "deb:relative.deb" } }, ["kernel_ref"]],
+    [{ kernel: { ref: "../x" } }, ["kernel_ref"]],
+    [{ modulesIntoRootfs: true }, ["options.modules_into_rootfs"]],
+    [{ kernel: { kernelPath: "/k" }, modulesIntoRootfs: true }, ["options.kernel.modules_path"]],
+  ];
+  for (const [options, fields] of halfKernels) {
+    test(`a kernel like ${JSON.stringify(options)} is refused with what to give`, () => {
+      const error = failure("debian", options);
+      assert.deepEqual(
+        error.fields.map(({ field }) => field),
+        fields,
+      );
+      assert.match(error.hint + error.message, /[Gg]ive/);
+    });
+  }
 });
 
 describe("credentials of a request", () => {
