@@ -3,7 +3,7 @@ import { Server } from "@grpc/grpc-js";
 import { recover } from "../images/recover.ts";
 import type { Pulls } from "../pull/jobs.ts";
 import { lockState } from "../store/lock.ts";
-import { openStore } from "../store/store.ts";
+import { openStore, type Store } from "../store/store.ts";
 import { addApi } from "./api.ts";
 import type { DaemonConfig } from "./config.ts";
 import { claimFolder } from "./folders.ts";
@@ -11,8 +11,10 @@ import type { HealthService } from "./health.ts";
 import { groupNumber } from "./group.ts";
 import { listenOn, listenOnInherited, type Listener } from "./listener.ts";
 import type { Log } from "./log.ts";
-import { openShared } from "./shared.ts";
-import { pullLog } from "./pull-log.ts";
+import { openShared, type SharedParts } from "./shared.ts";
+import type { MetricSources } from "./metrics/daemon-metrics.ts";
+import { remembered } from "./metrics/remembered.ts";
+import { observe } from "./observe.ts";
 import { openPulls, type OpenPulls } from "./pulls.ts";
 import { reloadConfig } from "./reload.ts";
 import { checkSocketPath, type SocketAccess } from "./unix-socket.ts";
@@ -64,8 +66,10 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
   const store = starting.use(await openStore(join(stateDir, "banger.db"), { keepHistoryMs }));
   logRecovery(log, await recover(store, stateDir));
+  const observing = observe(config, { log, access, owned: starting });
   const shared = await openShared(config, store, starting, log);
-  const pulls = await (options.openPulls ?? openPulls)(config, store, starting, [pullLog(log)], shared);
+  const pulls = await (options.openPulls ?? openPulls)(config, store, starting, observing.observers, shared);
+  await observing.serve(metricSources({ config, startedAt, store, pulls, shared }));
   const server = new Server();
   const health = addApi(server, {
     store,
@@ -83,6 +87,30 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   health.serve();
   log.info("serving", { socket: socketPath, state: stateDir, cache: cacheDir, version: config.version });
   return new RunningDaemon({ log, config, health, pulls, listener, owned: starting.move() });
+}
+
+/** How old the size of the cache may be that is told, in milliseconds: it takes a look at every file. */
+const cacheSizeMs = 60_000;
+
+function metricSources(parts: {
+  readonly config: DaemonConfig;
+  readonly startedAt: number;
+  readonly store: Store;
+  readonly pulls: Pulls;
+  readonly shared: SharedParts;
+}): MetricSources {
+  const { config, startedAt, store, pulls, shared } = parts;
+  return {
+    version: config.version,
+    startedAt,
+    activePulls: () => pulls.activeCount(),
+    waitingPulls: () => pulls.waitingCount(),
+    images: () => store.imageCount(),
+    cacheBytes: remembered(cacheSizeMs, async () => {
+      const usage = await shared.upkeep.usage(new AbortController().signal);
+      return usage.reduce((sum, { bytes }) => sum + bytes, 0);
+    }),
+  };
 }
 
 /** Looked up before anything is started: a group that is not there is a mistake in the config. */
