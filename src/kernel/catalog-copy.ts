@@ -41,7 +41,9 @@ export class CatalogCopies {
       if (size > this.#limits.catalogBytes + headBytes) return undefined;
       return parseCopy(await readFile(path), url);
     } catch (error) {
-      if (errnoOf(error) === "ENOENT" || hasReason(error, "INTERNAL")) return undefined;
+      // What is in the folder's place shows when a copy is written.
+      if (["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "") || hasReason(error, "INTERNAL"))
+        return undefined;
       throw error;
     }
   }
