@@ -6,9 +6,18 @@ import { readHostTree, type HostEntry } from "./host-tree.ts";
 
 /** Mounts an ext4 file, read-only, for as long as `look` looks. Needs root, as mounting does. */
 export function whileMounted<T>(image: string, look: (folder: string) => T): T {
+  return whileMountedWith("loop,ro,norecovery", image, look);
+}
+
+/** Mounts it to be changed. */
+export function whileMountedWritable<T>(image: string, change: (folder: string) => T): T {
+  return whileMountedWith("loop,rw", image, change);
+}
+
+function whileMountedWith<T>(options: string, image: string, look: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "banger-mount-"));
   try {
-    runProgram("mount", ["-t", "ext4", "-o", "loop,ro,norecovery", image, folder]);
+    runProgram("mount", ["-t", "ext4", "-o", options, image, folder]);
     try {
       return look(folder);
     } finally {
