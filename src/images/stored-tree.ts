@@ -7,14 +7,26 @@ import { flatten } from "../layers/flatten.ts";
 import { entriesOfTree } from "../layers/index-of-tree.ts";
 import { decodeIndex } from "../layers/index/decode.ts";
 import { IndexEncoder } from "../layers/index/encode.ts";
-import type { RootTree } from "../layers/root-tree.ts";
+import { OriginsEncoder, decodeOrigins, hasOrigins, type Origins } from "../layers/index/origins.ts";
+import type { Inode, RootTree } from "../layers/root-tree.ts";
+import { everyName } from "../layers/tree-walk.ts";
 
 /** Entries between two pauses: about a millisecond. */
 const entriesPerSlice = 500;
 
+/** A tree that was read back, and where its inodes stem from. */
+export interface StoredTree {
+  readonly tree: RootTree;
+  /**
+   * Position of the layer that an inode stems from, from 0 and oldest first; what was injected has the one after the
+   * image's last. Undefined where nobody knows: images of earlier versions don't say.
+   */
+  readonly layerOf: ((inode: Inode) => number | undefined) | undefined;
+}
+
 /**
  * Writes beside an image what it must hold, so that it can be verified when its layers are long gone: the tree, as the
- * index of one layer, bound to the image's manifest. Not durable until the folder is synced, as publishing does.
+ * index of one layer, bound to the image's manifest, and before it the layer that each entry stems from. Not durable until the folder is synced, as publishing does.
  *
  * @throws BangerError DISK_FULL, PERMISSION_DENIED or INTERNAL.
  */
@@ -26,10 +38,10 @@ export async function writeStoredTree(
 ): Promise<void> {
   try {
     const chunks: Buffer[] = [];
-    await runInSlices(encodeTree(tree, manifest, chunks), signal);
+    const origins = await runInSlices(encodeTree(tree, manifest, chunks), signal);
     const handle = await open(path, "wx", 0o644);
     try {
-      await handle.writev(chunks);
+      await handle.writev([origins, ...chunks]);
     } finally {
       await handle.close();
     }
@@ -40,7 +52,7 @@ export async function writeStoredTree(
 
 /**
  * Reads it back. The result is for comparing and listing: its contents have sizes and hashes, but no layer to be read
- * from.
+ * from, and the layer of every inode is 0.
  *
  * @throws BangerError FILESYSTEM_CORRUPT where it is missing or damaged, CANCELLED.
  */
@@ -50,12 +62,28 @@ export async function readStoredTree(
   limits: Limits,
   signal: AbortSignal,
 ): Promise<RootTree> {
+  return (await readLayeredTree(path, manifest, limits, signal)).tree;
+}
+
+/** The same, with the layer of each inode where the file says it. Errors are those of `readStoredTree`. */
+export async function readLayeredTree(
+  path: string,
+  manifest: Digest,
+  limits: Limits,
+  signal: AbortSignal,
+): Promise<StoredTree> {
   const op = "read stored tree";
   try {
     const file = await readBounded(path, limits.indexFileBytes);
+    const opened = file && openFile(file, manifest);
     const binding = { blobDigest: manifest, diffId: manifest };
-    const index = file && (await runInSlices(decodeIndex(file, binding), signal));
-    if (index !== undefined) return await runInSlices(flatten([index], { limits }), signal);
+    const index = opened && (await runInSlices(decodeIndex(opened.index, binding), signal));
+    if (index !== undefined) {
+      const tree = await runInSlices(flatten([index], { limits }), signal);
+      const origins = opened?.origins;
+      // The index is one layer, whose entries are numbered as the origins are.
+      return { tree, layerOf: origins && (({ origin }) => origins.layerOf(origin.entry)) };
+    }
   } catch (error) {
     throw asBangerError(error, op);
   }
@@ -65,18 +93,36 @@ export async function readStoredTree(
   });
 }
 
-function* encodeTree(tree: RootTree, manifest: Digest, chunks: Buffer[]): Sliced<undefined> {
+interface OpenedFile {
+  readonly index: Buffer;
+  readonly origins: Origins | undefined;
+}
+
+/** Version 1 is the index alone. */
+function openFile(file: Buffer, manifest: Digest): OpenedFile | undefined {
+  if (!hasOrigins(file)) return { index: file, origins: undefined };
+  const decoded = decodeOrigins(file, manifest);
+  return decoded && { index: decoded.rest, origins: decoded.origins };
+}
+
+/** Fills `chunks` with the index, and returns what comes before it. */
+function* encodeTree(tree: RootTree, manifest: Digest, chunks: Buffer[]): Sliced<Buffer> {
   const binding = { blobDigest: manifest, diffId: manifest };
   const encoder = new IndexEncoder(binding, (chunk) => chunks.push(Buffer.from(chunk)));
   // The index is of a stream in which all contents begin at 0: as long as the longest of them.
   let inflatedBytes = 0;
+  const origins = new OriginsEncoder();
+  // The names that the entries are made of, in the same order.
+  const names = everyName(tree.root);
   for (const entry of entriesOfTree(tree)) {
     encoder.entry(entry);
+    const named = names.next();
+    if (named.done !== true) origins.add(named.value.inode.origin.layer);
     if (entry.kind === "file") inflatedBytes = Math.max(inflatedBytes, entry.storedBytes);
     if (encoder.entries % entriesPerSlice === 0) yield;
   }
   encoder.finish({ inflatedBytes, compression: "none" });
-  return undefined;
+  return origins.finish(manifest);
 }
 
 /** Undefined where there is no such file, or one that is larger than any that was written. */

@@ -7,7 +7,8 @@ import { digestOf } from "../../src/base/digest.ts";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
-import { readStoredTree, writeStoredTree } from "../../src/images/stored-tree.ts";
+import { everyName } from "../../src/layers/tree-walk.ts";
+import { readLayeredTree, readStoredTree, writeStoredTree } from "../../src/images/stored-tree.ts";
 import {
   device,
   dir,
@@ -56,6 +57,57 @@ test("a tree survives its way to the disk and back", async () => {
   assert.deepEqual(listing(back), listing(tree));
   assert.equal(back.inodeCount, tree.inodeCount);
   assert.equal(back.contentBytes, tree.contentBytes);
+});
+
+test("where each inode stems from comes back, hard links and all", async () => {
+  await using folder = await makeTempDir("banger-test-");
+  const path = join(folder.path, "tree.index");
+  const tree = merge([
+    layer(dir("./"), file("a/one", "1"), file("a/two", "2"), hardlink("z", "a/two"), dir("empty")),
+    layer(file("a/two", "3"), file("b/three", "4")),
+    layer(symlink("a/four", "one"), dir("empty", { mode: 0o700 })),
+  ]);
+  await writeStoredTree(path, tree, manifest, signal);
+  const { tree: back, layerOf } = await readLayeredTree(path, manifest, defaultLimits, signal);
+  assert.deepEqual(listing(back), listing(tree));
+  const found = [...everyName(back.root)].map((named) => [named.path, layerOf?.(named.inode)]);
+  assert.deepEqual(
+    found,
+    [...everyName(tree.root)].map((named) => [named.path, named.inode.origin.layer]),
+  );
+  assert.deepEqual(Object.fromEntries(found)["a/two"], 1);
+  assert.deepEqual(Object.fromEntries(found)["z"], 0);
+});
+
+test("a tree of the first version is read, and says nothing of layers", async () => {
+  await using folder = await makeTempDir("banger-test-");
+  const path = join(folder.path, "tree.index");
+  await writeStoredTree(path, sampleTree(), manifest, signal);
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.subarray(bytes.indexOf("BNGRLIDX")));
+  const { tree, layerOf } = await readLayeredTree(path, manifest, defaultLimits, signal);
+  assert.deepEqual(listing(tree), listing(sampleTree()));
+  assert.equal(layerOf, undefined);
+});
+
+test("each byte of what says where inodes stem from is held against its hash", async () => {
+  await using folder = await makeTempDir("banger-test-");
+  const path = join(folder.path, "tree.index");
+  await writeStoredTree(path, sampleTree(), manifest, signal);
+  const bytes = readFileSync(path);
+  const end = bytes.indexOf("BNGRLIDX");
+  for (let at = 0; at < end; at++) {
+    const bent = Buffer.from(bytes);
+    bent.writeUInt8(bent.readUInt8(at) ^ 1, at);
+    writeFileSync(path, bent);
+    const read = readLayeredTree(path, manifest, defaultLimits, signal);
+    await assert.rejects(read, (error: unknown) => hasReason(error, "FILESYSTEM_CORRUPT"), `byte ${at}`);
+  }
+  for (const length of [0, 7, 8, 12, 40, end - 1, end]) {
+    writeFileSync(path, bytes.subarray(0, length));
+    const read = readLayeredTree(path, manifest, defaultLimits, signal);
+    await assert.rejects(read, (error: unknown) => hasReason(error, "FILESYSTEM_CORRUPT"), `${length} bytes`);
+  }
 });
 
 test("a tree of another image, a damaged one and none at all are told, and stay where they are", async () => {

@@ -21,6 +21,11 @@ export class ByteReader {
     return this.#at === this.#end;
   }
 
+  /** Where the next byte is read. */
+  get position(): number {
+    return this.#at;
+  }
+
   u8(): number {
     return this.#bytes.readUInt8(this.#skip(1));
   }
