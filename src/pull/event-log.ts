@@ -1,9 +1,14 @@
 import type { BangerError } from "../base/error.ts";
 import { isProgress, type PullEvent, type PullEventBody, type Stage } from "./events.ts";
 
+/** Tries that are told one by one; of more only the latest is kept, since a download that limps on has no end of them. */
+const retriesKept = 200;
+
 /** Two progress events with the same key say the same thing at different times: the later one is enough. */
 function progressKey(event: PullEvent): string {
-  return event.body.kind === "layerProgress" ? `${event.body.phase} ${event.body.index}` : event.stage;
+  const { kind } = event.body;
+  if (kind === "waiting" || kind === "retrying") return kind;
+  return kind === "layerProgress" ? `${event.body.phase} ${event.body.index}` : event.stage;
 }
 
 /**
@@ -16,6 +21,7 @@ export class EventLog {
   readonly #latestProgress = new Map<string, PullEvent>();
   readonly #readers = new Set<EventReader>();
   #sequence = 0;
+  #retries = 0;
   #end: { readonly error: BangerError | undefined } | undefined;
 
   constructor(pullId: string) {
@@ -30,7 +36,8 @@ export class EventLog {
       stage,
       body,
     };
-    if (isProgress(event)) {
+    if (body.kind === "retrying") this.#retries++;
+    if (isProgress(event) || (this.#retries > retriesKept && body.kind === "retrying")) {
       this.#latestProgress.set(progressKey(event), event);
       for (const reader of this.#readers) reader.offer(progressKey(event), event);
     } else {
@@ -60,6 +67,8 @@ export class EventLog {
 
   /** A stage that has ended makes no more progress, and a late joiner needn't hear how it once stood. */
   #forgetProgress({ stage, body }: PullEvent): void {
+    // Whoever goes on waits no longer.
+    this.#latestProgress.delete("waiting");
     if (body.kind === "layerFetched") this.#latestProgress.delete(`fetching ${body.index}`);
     else if (body.kind === "layerScanned") this.#latestProgress.delete(`scanning ${body.index}`);
     else this.#latestProgress.delete(stage);

@@ -155,7 +155,11 @@ export interface PullEvent {
   readonly body: PullEventBody;
 }
 
-/** Progress may be coalesced and dropped for a slow reader; all else is a milestone and never is. */
+/**
+ * Progress may be coalesced and dropped for a slow reader; all else is a milestone and never is. A place in line is
+ * progress: in a long line all of them would be more than all else.
+ */
 export function isProgress(event: PullEvent): boolean {
-  return event.body.kind === "layerProgress" || event.body.kind === "stageProgress";
+  const { kind } = event.body;
+  return kind === "layerProgress" || kind === "stageProgress" || kind === "waiting";
 }

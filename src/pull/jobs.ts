@@ -132,7 +132,8 @@ class PullJobs implements Pulls {
   }
 
   waitingCount(): number {
-    return this.#deps.queue.waitingCount;
+    const { queue, builds, ledger } = this.#deps;
+    return queue.waitingCount + builds.waitingCount + ledger.waitingCount;
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { Digest } from "../base/digest.ts";
-import { requireSpace } from "../base/disk.ts";
+import type { DiskLedger } from "../base/disk-ledger.ts";
 import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { runInSlices } from "../base/slices.ts";
@@ -27,6 +27,7 @@ import { imageRecord } from "./image-record.ts";
 import { bringLayersIn, type LayerIn } from "./layers-in.ts";
 import { PullKernel, type KernelDeps } from "./kernel-stages.ts";
 import { planPull, resolvedEvent, type PlanDeps, type PlanStart, type PullPlan } from "./plan.ts";
+import { PullSpace, type FetchNeed } from "./pull-space.ts";
 import type { TurnQueue } from "./queue.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource, type SourceDeps } from "./source.ts";
@@ -42,6 +43,9 @@ export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
   readonly scanner: LayerScanner;
   readonly builders: ReadonlyMap<BuilderName, RootfsBuilder>;
   readonly queue: TurnQueue;
+  /** Of those that are in, how many build at once. */
+  readonly builds: TurnQueue;
+  readonly ledger: DiskLedger;
   readonly stateDir: string;
   readonly cacheDir: string;
   /** The daemon's own, swept when it starts. */
@@ -85,13 +89,14 @@ export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<Im
     pull.emit("resolve", { kind: "waiting", position, why: "other images are being built" }),
   );
   pull.emit("kernel", kernel.resolvedEvent());
-  await requireSpace([{ path: deps.cacheDir, bytes: plan.bytesToFetch }], "fetch layers");
+  using space = await PullSpace.reserve(deps, pull, fetchNeed(plan));
+  const told = { ...pull, emit: space.emit };
   try {
-    const layers = await bringLayersIn({ ...deps, ...pull, source, image: plan.image });
+    const layers = await bringLayersIn({ ...deps, ...told, source, image: plan.image });
     const all = [...layers, ...(await kernel.modulesLayer())];
-    const tree = await flattenLayers(deps, pull, all);
-    await using injected = await injectAgents(deps, pull, plan, all, tree);
-    return await buildImage(deps, { ...pull, kernel }, plan, layers, injected);
+    const tree = await flattenLayers(deps, told, all);
+    await using injected = await injectAgents(deps, told, plan, all, tree);
+    return await buildImage(deps, { ...told, kernel, space }, plan, layers, injected);
   } catch (error) {
     const digests = plan.image.manifest.layers.map(({ digest }) => digest);
     throw await blameDecay(error, { blobs: deps.blobs, digests, signal: pull.signal });
@@ -105,6 +110,10 @@ function once<T>(work: (value: T) => void): (value: T) => void {
     if (!done) work(value);
     done = true;
   };
+}
+
+function fetchNeed({ image, bytesToFetch }: PullPlan): FetchNeed {
+  return { bytesToFetch, layerBytes: image.manifest.layers.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** The image is here: it gets its name back where another had taken it over. */
@@ -200,7 +209,7 @@ function refuseLosses(request: PullRequest, losses: number): void {
 /** Stages 6 to 11, inside a folder that is removed unless it gets published. */
 async function buildImage(
   deps: PipelineDeps,
-  pull: PullContext & { readonly kernel: PullKernel },
+  pull: PullContext & { readonly kernel: PullKernel; readonly space: PullSpace },
   plan: PullPlan,
   layers: readonly LayerIn[],
   injected: Injected,
@@ -208,12 +217,15 @@ async function buildImage(
   const { tree, injection } = injected;
   refuseLosses(pull.request, tree.losses.length);
   const id = newImageId();
-  await requireSpace(
-    [
-      { path: deps.stateDir, bytes: tree.contentBytes },
-      { path: deps.tempDir, bytes: tree.contentBytes },
-    ],
-    "build image",
+  const builder = pull.request.builder ?? defaultBuilder;
+  await pull.space.forBuild({ imageId: id, tree, builder });
+  // Not before there is room: who waits for that must not hold up those whose end gives it.
+  using _turn = await deps.builds.enter(pull.signal, (position) =>
+    pull.emit("build", {
+      kind: "waiting",
+      position,
+      why: "as many images are being built as there are processors",
+    }),
   );
   await using staging = await createStaging(deps.stateDir, id, deps.trash);
   const built = await buildRootfs(deps, pull, plan, injected, staging);

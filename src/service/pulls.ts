@@ -1,4 +1,6 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { DiskLedger } from "../base/disk-ledger.ts";
 import { openTempRoot } from "../base/temp-root.ts";
 import { makeDirectBuilder } from "../ext4/direct/builder.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
@@ -44,6 +46,8 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
     scanner,
     builders,
     queue,
+    builds: new TurnQueue(availableParallelism()),
+    ledger: new DiskLedger(),
     observers,
     stateDir,
     cacheDir,

@@ -14,6 +14,7 @@ import {
   type DaemonProcess,
 } from "../system/daemon-process.ts";
 import { freePort } from "../system/free-port.ts";
+import { inNamespace, withDisk } from "../system/namespace.ts";
 import { tarOf } from "../system/tar-of.ts";
 
 const quarter = 16 << 20;
@@ -146,12 +147,6 @@ test("a layer that climbs out of its root", async () => {
   await assertFails(daemon, `${registry.host}/app:1`, expected);
 });
 
-/** The daemon in a mount namespace of its own, where `script` has changed the file systems. */
-function inNamespace(script: string): readonly string[] {
-  const user = process.getuid?.() === 0 ? [] : ["--map-root-user"];
-  return ["unshare", "--mount", ...user, "sh", "-ec", `${script}; exec "$@"`, "sh"];
-}
-
 test("disk full, while blobs are fetched and while the image is built", async () => {
   await using registry = await FakeRegistry.start();
   registry.add("app", "1", image);
@@ -161,7 +156,7 @@ test("disk full, while blobs are fetched and while the image is built", async ()
     ["state", 40],
   ] as const) {
     await using home = await makeDaemonHome();
-    const small = inNamespace(`mount -t tmpfs -o size=${size}m,mode=700 none '${join(home.folder, name)}'`);
+    const small = withDisk(join(home.folder, name), size);
     await using full = await startDaemonProcess({ home, wrapper: small });
     const request = JSON.stringify({ reference: `${registry.host}/app:1` });
     const url = "http://localhost/banger.image.v1.ImageService/PullImage";

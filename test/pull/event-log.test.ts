@@ -80,3 +80,27 @@ test("closing a reader ends a read that waits", async () => {
   reader[Symbol.dispose]();
   assert.deepEqual(await reading, []);
 });
+
+test("of a place in line only the latest is kept, until the wait is over", async () => {
+  const log = new EventLog("p1");
+  const waiting = (position: number): PullEventBody => ({ kind: "waiting", position, why: "others build" });
+  for (let position = 500; position > 0; position--) log.append("resolve", waiting(position));
+  const waits = log.read()[Symbol.asyncIterator]();
+  assert.equal((await waits.next()).value?.sequence, 500);
+  log.append("kernel", { kind: "kernelResolved", skipped: true, name: "", version: "", warnings: [] });
+  log.end();
+  assert.deepEqual(await all(log.read()), ["501 kernelResolved"]);
+});
+
+test("a download that limps on for ever takes no memory for it", async () => {
+  const log = new EventLog("p1");
+  for (let attempt = 1; attempt <= 10_000; attempt++) {
+    log.append("fetch", { kind: "retrying", subject: "layer", attempt, delayMs: 1, why: "cut" });
+  }
+  const reading = all(log.read());
+  await new Promise(setImmediate);
+  log.end();
+  const seen = await reading;
+  assert.equal(seen.length, 201);
+  assert.equal(seen.at(-1), "10000 retrying");
+});
