@@ -238,7 +238,7 @@ test("a copy that is damaged, or another URL's, is none; one is written whole or
     "",
     "\n",
     "{}\n",
-    `${"x".repeat(100)}`,
+    "x".repeat(100),
   ];
   for (const damage of damages) {
     writeFileSync(path, damage, "latin1");

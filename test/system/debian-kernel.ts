@@ -33,16 +33,34 @@ export function debianKernel(): DebianKernel {
   return { release, path: join(root, "boot", `vmlinuz-${release}`), root };
 }
 
-function unpackInto(root: string): void {
-  const temporary = `${root}.${process.pid}`;
-  mkdirSync(join(temporary, "unpacked"), { recursive: true });
+/** The package itself, downloaded once for all tests of a checkout. */
+export function debianKernelPackage(): string {
+  const folder = join(work, "kernel-package");
+  if (!existsSync(folder)) downloadInto(folder);
+  const [file] = globSync("*.deb", { cwd: folder });
+  if (file === undefined) throw new Error(`there is no package in ${folder}`);
+  return join(folder, file);
+}
+
+function downloadInto(folder: string): void {
+  const temporary = `${folder}.${process.pid}`;
+  mkdirSync(temporary, { recursive: true });
   try {
     const name = /Depends: (linux-image-\S+)/.exec(runProgram("apt-cache", ["depends", metapackage]))?.[1];
     if (name === undefined) throw new Error(`what does ${metapackage} depend on?`);
     runProgram("apt-get", ["download", "-qq", "-o", "APT::Sandbox::User=root", name], { cwd: temporary });
-    const [file = ""] = globSync("*.deb", { cwd: temporary });
-    runProgram("dpkg-deb", ["-x", join(temporary, file), join(temporary, "unpacked")]);
-    if (!existsSync(root)) renameSync(join(temporary, "unpacked"), root);
+    if (!existsSync(folder)) renameSync(temporary, folder);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+function unpackInto(root: string): void {
+  const temporary = `${root}.${process.pid}`;
+  mkdirSync(temporary, { recursive: true });
+  try {
+    runProgram("dpkg-deb", ["-x", debianKernelPackage(), temporary]);
+    if (!existsSync(root)) renameSync(temporary, root);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
