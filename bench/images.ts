@@ -1,14 +1,8 @@
 import { createHash } from "node:crypto";
-import {
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { once } from "node:events";
+import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PassThrough, Transform } from "node:stream";
+import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { pack, type Pack } from "tar-stream";
@@ -53,14 +47,13 @@ export interface ImageShape {
   readonly overwritten: number;
 }
 
-/** As the image that design measured: 5 layers, 65,470 entries, 1.34 GB. */
-export const big: ImageShape = {
-  name: "big",
-  layers: 5,
-  entriesPerLayer: 13_094,
-  meanFileBytes: 22_500,
-  overwritten: 0.05,
-};
+/** An image that is made once, as an OCI layout, in a folder of its name. */
+export interface BenchImage {
+  readonly name: string;
+  readonly what: string;
+  /** Fills the folder, which is there and empty; `index.json` comes last. */
+  readonly make: (folder: string) => Promise<void>;
+}
 
 interface LayerFacts {
   readonly digest: string;
@@ -69,19 +62,62 @@ interface LayerFacts {
   readonly files: readonly string[];
 }
 
-/** Makes the image as an OCI layout, once: later calls find it. Returns its folder. */
-export async function makeImage(shape: ImageShape, work: string): Promise<string> {
-  const folder = join(work, shape.name);
+/** Makes the image, once: later calls find it. Returns its folder, below `work`. */
+export async function madeImage(image: BenchImage, work: string): Promise<string> {
+  const folder = join(work, image.name);
   if (existsSync(join(folder, "index.json"))) return folder;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  console.error(`making ${image.name}: ${image.what} …`);
+  await image.make(folder);
+  return folder;
+}
+
+/** An image of layers like this. */
+export function shapedImage(what: string, shape: ImageShape): BenchImage {
+  return { name: shape.name, what, make: (folder) => makeShape(shape, folder) };
+}
+
+/** Layers of made-up folders, files and links. */
+async function makeShape(shape: ImageShape, folder: string): Promise<void> {
   const blobs = join(folder, "blobs", "sha256");
   mkdirSync(blobs, { recursive: true });
   const layers: LayerFacts[] = [];
-  for (let at = 0; at < shape.layers; at++)
-    layers.push(await writeLayer(shape, at, layers.at(-1)?.files ?? [], blobs));
+  for (let at = 0; at < shape.layers; at++) {
+    const below = layers.at(-1)?.files ?? [];
+    layers.push(await writeLayer(blobs, (archive) => fillLayer(shape, at, below, archive)));
+  }
+  writeDocuments(folder, layers);
+}
+
+/** One layer with one file of so many bytes, which gzip takes to a third. */
+export async function makeOneFile(bytes: number, folder: string): Promise<void> {
+  const blobs = join(folder, "blobs", "sha256");
+  mkdirSync(blobs, { recursive: true });
+  const pool = contentPool(seeded(99));
+  const layer = await writeLayer(blobs, async (archive) => {
+    const entry = archive.entry({
+      name: "disk.img",
+      size: bytes,
+      mode: 0o644,
+      mtime: new Date(1_700_000_000_000),
+    });
+    for (let at = 0; at < bytes; at += pool.length) {
+      if (!entry.write(pool.subarray(0, Math.min(pool.length, bytes - at)))) await once(entry, "drain");
+    }
+    const ended = once(entry, "finish");
+    entry.end(Buffer.alloc(0));
+    await ended;
+    return [];
+  });
+  writeDocuments(folder, [layer]);
+}
+
+function writeDocuments(folder: string, layers: readonly LayerFacts[]): void {
   const put = (value: unknown): { digest: string; size: number } => {
     const bytes = Buffer.from(JSON.stringify(value));
     const hex = createHash("sha256").update(bytes).digest("hex");
-    writeFileSync(join(blobs, hex), bytes);
+    writeFileSync(join(folder, "blobs", "sha256", hex), bytes);
     return { digest: `sha256:${hex}`, size: bytes.length };
   };
   const config = put({
@@ -99,42 +135,38 @@ export async function makeImage(shape: ImageShape, work: string): Promise<string
   });
   const annotations = { "org.opencontainers.image.ref.name": "latest" };
   writeFileSync(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
-  writeFileSync(
-    join(folder, "index.json"),
-    JSON.stringify({
-      schemaVersion: 2,
-      manifests: [{ mediaType: `${type}.manifest.v1+json`, ...manifest, annotations }],
-    }),
-  );
-  return folder;
+  const manifests = [{ mediaType: `${type}.manifest.v1+json`, ...manifest, annotations }];
+  writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
 }
 
+/** Packs a layer. `fill` adds its entries and returns the names of its files. */
 async function writeLayer(
-  shape: ImageShape,
-  layer: number,
-  lower: readonly string[],
   blobs: string,
+  fill: (archive: Pack) => Promise<readonly string[]>,
 ): Promise<LayerFacts> {
   const archive = pack();
   const diff = createHash("sha256");
+  const blob = createHash("sha256");
+  let size = 0;
   const hashed = new Transform({
     transform(piece: Buffer, _encoding, done) {
       diff.update(piece);
       done(null, piece);
     },
   });
-  const temporary = join(blobs, `${layer}.tmp`);
-  const written = pipeline(archive, new PassThrough(), hashed, createGzip(), createWriteStream(temporary));
-  const files = await fillLayer(shape, layer, lower, archive);
+  const counted = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      blob.update(piece);
+      size += piece.length;
+      done(null, piece);
+    },
+  });
+  const temporary = join(blobs, "layer.tmp");
+  const zipped = createGzip({ chunkSize: 1 << 18 });
+  const written = pipeline(archive, hashed, zipped, counted, createWriteStream(temporary));
+  const files = await fill(archive);
   archive.finalize();
   await written;
-  const blob = createHash("sha256");
-  let size = 0;
-  for await (const piece of createReadStream(temporary)) {
-    if (!Buffer.isBuffer(piece)) continue;
-    blob.update(piece);
-    size += piece.length;
-  }
   const hex = blob.digest("hex");
   renameSync(temporary, join(blobs, hex));
   return { digest: `sha256:${hex}`, diffId: `sha256:${diff.digest("hex")}`, size, files };

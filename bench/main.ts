@@ -1,79 +1,99 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { readFileSync, mkdirSync, rmSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { big, makeImage } from "./images.ts";
-import { median } from "./median.ts";
-import { roadByHand, type PeerTimes } from "./peers.ts";
+import { parseArgs } from "node:util";
+import { bangerTools } from "./banger-tools.ts";
+import { images } from "./catalog.ts";
+import { madeImage, type BenchImage } from "./images.ts";
+import { peers } from "./peers.ts";
+import { writeReport } from "./report.ts";
+import { loadResults, saveResults, type ImageResults, type Results } from "./results.ts";
+import { resultText } from "./result-text.ts";
+import type { Run, Tool } from "./tool.ts";
 
-const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const work = join(import.meta.dirname, ".work");
-const banger = join(import.meta.dirname, "..", "src", "bin", "banger.js");
+const resultsFile = join(work, "results.json");
+const tools: readonly Tool[] = [...bangerTools, ...peers];
 
-interface StageTimes {
-  readonly total: number;
-  readonly stages: ReadonlyMap<string, number>;
+const usage = `npm run bench -- [--image NAME]… [--tool NAME]… [--rounds N] [--report]
+  --image   ${images.map(({ name }) => name).join(", ")}
+  --tool    ${tools.map(({ name }) => name).join(", ")}
+  --rounds  how often each tool runs; medians count (3)
+  --last    measures nothing: shows what the last run found
+  --report  writes the results into docs/performance.md, and its plot`;
+
+const { values } = parseArgs({
+  options: {
+    image: { type: "string", multiple: true, default: [] },
+    tool: { type: "string", multiple: true, default: [] },
+    rounds: { type: "string", default: "3" },
+    last: { type: "boolean", default: false },
+    report: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  names: readonly string[],
+): readonly T[] {
+  const unknown = names.find((name) => !all.some((one) => one.name === name));
+  if (unknown !== undefined) throw new Error(`there is no ${unknown}\n${usage}`);
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
 }
 
-/** One `banger image pull`, with the daemon that it starts for itself; the cache stays for the next one. */
-function pull(layout: string, home: string, name: string): StageTimes {
-  const folders = ["--state-dir", join(home, "state"), "--cache-dir", join(home, "cache")];
-  const run = (...args: readonly string[]): string => {
-    const env = { ...process.env, XDG_RUNTIME_DIR: home };
-    const options = { encoding: "utf8" as const, maxBuffer: 1 << 28, env };
-    const result = spawnSync(process.execPath, [banger, ...folders, ...args], options);
-    if (result.status !== 0) throw new Error(`banger ${args.join(" ")} failed: ${result.stderr}`);
-    return result.stdout;
+/** One tool after the other and round after round, so that what the machine does meanwhile spares none of them. */
+async function benchImage(image: BenchImage, wanted: readonly Tool[], rounds: number): Promise<ImageResults> {
+  const layout = await madeImage(image, join(work, "images"));
+  const [kept, place] = [join(work, "kept", image.name), join(work, "run")];
+  mkdirSync(kept, { recursive: true });
+  const missing = new Map(wanted.map((tool) => [tool.name, tool.missing()]));
+  const able = wanted.filter(({ name }) => missing.get(name) === undefined);
+  const runs = new Map<string, Run[]>(able.map(({ name }) => [name, []]));
+  for (let round = 1; round <= rounds; round++) {
+    for (const tool of able) {
+      rmSync(place, { recursive: true, force: true });
+      mkdirSync(place);
+      const run = await tool.run({ layout, work: place, kept });
+      runs.get(tool.name)?.push(run);
+      console.error(`${image.name}, round ${round}: ${tool.name} ${run.seconds.toFixed(2)} s`);
+      rmSync(place, { recursive: true, force: true });
+    }
+  }
+  const found = able.map(({ name, what }) => [name, { what, runs: runs.get(name) ?? [] }] as const);
+  return {
+    what: image.what,
+    tools: Object.fromEntries(found),
+    missing: Object.fromEntries(
+      [...missing].flatMap(([name, why]) => (why === undefined ? [] : [[name, why]])),
+    ),
   };
-  const begin = performance.now();
-  run("image", "pull", `oci:${layout}:latest`, "--name", name, "--no-agents", "--quiet");
-  const total = (performance.now() - begin) / 1000;
-  const image: unknown = JSON.parse(run("image", "inspect", name, "--json"));
-  run("image", "rm", name);
-  return { total, stages: stagesOf(image) };
 }
 
-function stagesOf(image: unknown): ReadonlyMap<string, number> {
-  const stages = new Map<string, number>();
-  if (
-    typeof image !== "object" ||
-    image === null ||
-    !("stageTimes" in image) ||
-    !Array.isArray(image.stageTimes)
-  ) {
-    throw new Error("image inspect --json has no stageTimes");
+function machine(): string {
+  const memory = /^MemTotal:\s*(\d+)/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? "0";
+  const model = cpus()[0]?.model ?? "unknown";
+  return `${availableParallelism()} cores (${model}), ${Math.round(Number(memory) / 2 ** 20)} GB of memory, Node ${process.versions.node}`;
+}
+
+async function bench(rounds: number): Promise<Results> {
+  const wanted = chosen(tools, values.tool);
+  const found: [string, ImageResults][] = [];
+  for (const image of chosen(images, values.image)) {
+    found.push([image.name, await benchImage(image, wanted, rounds)]);
+    saveResults(resultsFile, { machine: machine(), rounds, images: Object.fromEntries(found) });
   }
-  for (const entry of image.stageTimes as readonly { stage?: string; duration?: string }[]) {
-    stages.set(entry.stage ?? "", Number.parseFloat(entry.duration ?? "0"));
-  }
-  return stages;
+  return loadResults(resultsFile);
 }
 
-mkdirSync(work, { recursive: true });
-console.log(`making the image (${big.layers} layers, ${big.layers * big.entriesPerLayer} entries) …`);
-const layout = await makeImage(big, work);
-const hand: PeerTimes[] = [];
-const cold: StageTimes[] = [];
-const warm: StageTimes[] = [];
-for (let round = 0; round < rounds; round++) {
-  const home = join(work, "home");
-  rmSync(home, { recursive: true, force: true });
-  mkdirSync(home, { recursive: true });
-  hand.push(roadByHand(layout, work));
-  cold.push(pull(layout, home, "cold"));
-  warm.push(pull(layout, home, "warm"));
-  rmSync(home, { recursive: true, force: true });
+if (values.help) {
+  console.log(usage);
+} else {
+  mkdirSync(work, { recursive: true });
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error(`not a number of rounds: ${values.rounds}\n${usage}`);
+  const results = values.last ? loadResults(resultsFile) : await bench(rounds);
+  console.log(resultText(results));
+  if (values.report) writeReport(results, join(import.meta.dirname, "..", "docs"));
 }
-
-const byHand = median(hand.map(({ unpack, mkfs, debugfs }) => unpack + mkfs + debugfs));
-const line = (name: string, seconds: number): void =>
-  console.log(`${name.padEnd(44)} ${seconds.toFixed(2).padStart(7)} s   ${(seconds / byHand).toFixed(2)} ×`);
-console.log(`\nmedians of ${rounds} rounds; the ratio is to umoci + mkfs + debugfs in the same run`);
-for (const part of ["unpack", "mkfs", "debugfs"] as const)
-  line(`by hand: ${part}`, median(hand.map((times) => times[part])));
-line("by hand: umoci + mkfs + debugfs", byHand);
-line("banger, nothing cached", median(cold.map(({ total }) => total)));
-line("banger, blobs and indexes cached", median(warm.map(({ total }) => total)));
-const names = [...(cold[0]?.stages.keys() ?? [])];
-for (const name of names) line(`  ${name}`, median(cold.map(({ stages }) => stages.get(name) ?? 0)));
-const verify = median(cold.map(({ total, stages }) => (stages.get("verify") ?? 0) / total));
-console.log(`verify takes ${(verify * 100).toFixed(1)} % of a cold pull`);

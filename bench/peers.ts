@@ -1,6 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { lstatSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { measure } from "./measure.ts";
+import { notOnPath, together, type BenchPlace, type Tool } from "./tool.ts";
 
 /** Runs a program and returns how long it took, in seconds; a failure ends the bench. */
 export function timed(program: string, args: readonly string[]): number {
@@ -30,24 +32,116 @@ function ownershipScript(tree: string): string {
   return `${lines.join("\n")}\n`;
 }
 
-export interface PeerTimes {
-  readonly unpack: number;
-  readonly mkfs: number;
-  readonly debugfs: number;
+const imageBytes = 8 * 2 ** 30;
+
+function emptyFile(path: string): string {
+  writeFileSync(path, "");
+  truncateSync(path, imageBytes);
+  return path;
 }
 
-/** `umoci raw unpack`, `mkfs.ext4 -d` and `debugfs` over every entry: the road by hand. */
-export function roadByHand(layout: string, work: string): PeerTimes {
-  const tree = join(work, "umoci-tree");
-  const image = join(work, "by-hand.ext4");
-  const script = join(work, "by-hand.debugfs");
-  for (const path of [tree, image, script]) rmSync(path, { recursive: true, force: true });
-  const unpack = timed("umoci", ["raw", "unpack", "--image", `${layout}:latest`, tree]);
-  writeFileSync(image, "");
-  truncateSync(image, 4 * 2 ** 30);
-  const mkfs = timed("mkfs.ext4", ["-F", "-q", "-d", tree, "-E", "root_owner=0:0", image]);
-  writeFileSync(script, ownershipScript(tree));
-  const debugfs = timed("debugfs", ["-w", "-f", script, image]);
-  for (const path of [tree, image, script]) rmSync(path, { recursive: true, force: true });
-  return { unpack, mkfs, debugfs };
+function unpack({ layout, work }: BenchPlace): ReturnType<typeof measure> {
+  return measure("umoci", ["raw", "unpack", "--image", `${layout}:latest`, join(work, "tree")]);
 }
+
+const byHand: Tool = {
+  name: "by-hand",
+  what: "skopeo copy, umoci unpack, mkfs.ext4 -d, debugfs over every entry",
+  missing: () => notOnPath("skopeo", "umoci", "mkfs.ext4", "debugfs"),
+  run: async (place) => {
+    const { layout, work } = place;
+    const [tree, image, script] = [join(work, "tree"), join(work, "image"), join(work, "script")];
+    const copied = join(work, "copied");
+    const skopeo = await measure("skopeo", ["copy", "-q", `oci:${layout}:latest`, `oci:${copied}:latest`]);
+    const unpacked = await unpack({ ...place, layout: copied });
+    emptyFile(image);
+    const mkfs = await measure("mkfs.ext4", ["-F", "-q", "-d", tree, "-E", "root_owner=0:0", image]);
+    writeFileSync(script, ownershipScript(tree));
+    const debugfs = await measure("debugfs", ["-w", "-f", script, image]);
+    return together([
+      ["skopeo", skopeo],
+      ["unpack", unpacked],
+      ["mkfs", mkfs],
+      ["debugfs", debugfs],
+    ]);
+  },
+};
+
+/** Reads a tarball as `-d` since 1.47.1, where it was built with libarchive. */
+function tarballsMissing(): string | undefined {
+  const banner = spawnSync("mke2fs", ["-V"], { encoding: "utf8" }).stderr ?? "";
+  const [, major, minor, patch] = /(\d+)\.(\d+)\.(\d+)/.exec(banner)?.map(Number) ?? [];
+  if (major === undefined || minor === undefined || patch === undefined) return "mke2fs not on the PATH";
+  const old = major * 1e6 + minor * 1e3 + patch < 1_047_001;
+  return old ? `mke2fs ${major}.${minor}.${patch} reads no tarballs` : undefined;
+}
+
+/** A tool that makes a file system of one merged tarball. */
+function ofTarball(name: string, what: string, missing: Tool["missing"], words: Words): Tool {
+  return {
+    name,
+    what: `umoci unpack, tar, ${what}`,
+    missing: () => notOnPath("umoci", "tar") ?? missing(),
+    run: async (place) => {
+      const unpacked = await unpack(place);
+      const tarball = join(place.work, "merged.tar");
+      const tree = join(place.work, "tree");
+      const packed = await measure("tar", ["--xattrs", "--numeric-owner", "-C", tree, "-cf", tarball, "."]);
+      const [program = "", ...args] = words(tarball, emptyFile(join(place.work, "image")));
+      return together([
+        ["unpack", unpacked],
+        ["tar", packed],
+        [name, await measure(program, args)],
+      ]);
+    },
+  };
+}
+
+type Words = (tarball: string, image: string) => readonly string[];
+
+/** What others make of the same layers. Those that are not installed are left out, and named. */
+export const peers: readonly Tool[] = [
+  byHand,
+  ofTarball("mke2fs-tar", "mke2fs -d of the tarball", tarballsMissing, (tarball, image) => {
+    return ["mke2fs", "-F", "-q", "-t", "ext4", "-d", tarball, image];
+  }),
+  ofTarball(
+    "tar2ext4",
+    "hcsshim's tar2ext4",
+    () => notOnPath("tar2ext4"),
+    (tarball, image) => {
+      return ["tar2ext4", "-i", tarball, "-o", image];
+    },
+  ),
+  {
+    name: "crane",
+    what: "crane export, tar, mkfs.ext4 -d",
+    missing: () => notOnPath("crane", "skopeo", "tar", "mkfs.ext4"),
+    run: async ({ layout, work }) => {
+      const [archive, tree] = [join(work, "docker.tar"), join(work, "tree")];
+      const skopeo = await measure("skopeo", [
+        "copy",
+        "-q",
+        `oci:${layout}:latest`,
+        `docker-archive:${archive}`,
+      ]);
+      const merge = 'mkdir "$2" && crane export - - <"$1" | tar -xpf - -C "$2"';
+      const exported = await measure("bash", ["-o", "pipefail", "-c", merge, "bash", archive, tree]);
+      const image = emptyFile(join(work, "image"));
+      const mkfs = await measure("mkfs.ext4", ["-F", "-q", "-d", tree, image]);
+      return together([
+        ["skopeo", skopeo],
+        ["export", exported],
+        ["mkfs", mkfs],
+      ]);
+    },
+  },
+  {
+    name: "oci2rootfs",
+    what: "oci2rootfs",
+    missing: () => notOnPath("oci2rootfs"),
+    run: async ({ layout, work }) => {
+      return together([["oci2rootfs", await measure("oci2rootfs", [layout, join(work, "image")])]]);
+    },
+  },
+];

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { makeImage } from "../../bench/images.ts";
+import { madeImage, shapedImage } from "../../bench/images.ts";
 import { makeDaemonHome, namesBelow, runCli, startDaemonProcess } from "../system/daemon-process.ts";
 import { runProgram } from "../system/program.ts";
 import { followPull } from "../system/pull-events.ts";
@@ -24,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), "banger-killed-"));
 let layout = "";
 before(async () => {
   const shape = { name: "image", layers: 3, entriesPerLayer: 700, meanFileBytes: 20_000, overwritten: 0.1 };
-  layout = await makeImage(shape, folder);
+  layout = await madeImage(shapedImage("three layers", shape), folder);
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -13,10 +13,10 @@ import { writeMetadata, type MetadataFacts } from "./write-metadata.ts";
 const op = "build ext4";
 
 /**
- * Threads: one more than there are cores, so that none is idle while one waits for the disk or its inflater, and layers
- * of unequal size even out.
+ * Threads: one more than inflate at a time, so that none of those is idle while one waits for the disk, and layers of
+ * unequal size even out. Node inflates on libuv's thread pool, which has four threads; each of ours takes 30 MB.
  */
-const defaultThreads = availableParallelism() + 1;
+const defaultThreads = Math.min(availableParallelism(), 4) + 1;
 
 /**
  * Builds by writing ext4's structures itself: contents straight from the layers to their final blocks, and the metadata
