@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
-import { locatePaths, type DaemonPaths } from "../service/paths.ts";
+import { hasReason } from "../base/error.ts";
+import { locatePaths, resolvePaths, type DaemonPaths } from "../service/paths.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The flags before a command that say which daemon, and where an embedded one would keep its things. */
@@ -10,6 +11,19 @@ export interface PlaceFlags {
   readonly config?: string;
 }
 
+/**
+ * Where the daemon is. A wrong config does not matter where the socket is named: whoever mends it can still talk to the
+ * daemon.
+ *
+ * @throws BangerError CONFIG_INVALID.
+ */
 export function daemonPlace(flags: PlaceFlags, { env, folder }: Terminal): DaemonPaths {
-  return locatePaths(flags, { env, home: homedir(), folder });
+  const surroundings = { env, home: homedir(), folder };
+  try {
+    return locatePaths(flags, surroundings);
+  } catch (error) {
+    const plain = resolvePaths(flags, surroundings);
+    if (plain.socketNamed && hasReason(error, "CONFIG_INVALID")) return plain;
+    throw error;
+  }
 }

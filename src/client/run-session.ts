@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { asBangerError, type BangerError } from "../base/error.ts";
+import { asBangerError, hasReason, type BangerError } from "../base/error.ts";
 import type { DaemonPaths } from "../service/paths.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code.ts";
 import { watchInterrupts } from "./interrupt.ts";
@@ -23,7 +23,13 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
     try {
       const { connectDaemon } = await import("./connect.ts");
       const embed = options.embed ?? true;
-      await using connection = await connectDaemon({ paths: paths(), embed, terminal, signal });
+      const place = paths();
+      const connecting = connectDaemon({ paths: place, embed, terminal, signal });
+      await using connection = await connecting.catch(async (error: unknown) => {
+        const context = { paths: place, signal, terminal };
+        if (hasReason(error, "DAEMON_UNREACHABLE")) await options.withoutDaemon?.(context);
+        throw error;
+      });
       const session: Session = { rpc: connection.rpc, signal, terminal };
       const exitCode = (await work(session)) ?? exitCodes.done;
       await output.written();

@@ -1,4 +1,5 @@
 import type { ExitCode } from "./exit-code.ts";
+import type { DaemonPaths } from "../service/paths.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -10,10 +11,19 @@ export interface Session {
   readonly terminal: Terminal;
 }
 
+/** What there is without a daemon. */
+export interface OfflineContext {
+  readonly paths: DaemonPaths;
+  readonly signal: AbortSignal;
+  readonly terminal: Terminal;
+}
+
 export interface SessionOptions {
   /** Whether a daemon may be started in this process where none runs; false says why one that stays is needed. */
   readonly embed?: false;
   readonly errors?: "text" | "json";
+  /** What to tell where no daemon answers, before that is told; the command fails all the same. */
+  readonly withoutDaemon?: (context: OfflineContext) => Promise<void>;
 }
 
 /** Runs one command: connects, works, disconnects, tells errors, and sets the exit code. */

@@ -17,9 +17,11 @@ export class LiveConfig {
   readonly limits: Limits;
   readonly #limits: { -readonly [name in keyof Limits]: number };
   readonly #listeners = new Set<(settings: Settings) => void>();
+  readonly #first: ReadConfig;
   #config: ReadConfig;
 
   constructor(config: ReadConfig) {
+    this.#first = config;
     this.#config = config;
     this.#limits = { ...config.settings.limits };
     this.limits = this.#limits;
@@ -41,16 +43,28 @@ export class LiveConfig {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** Takes over what was read anew, and says what is different. */
+  /** Keys whose values were taken over and count from the next start on. */
+  get waiting(): readonly string[] {
+    return differing(this.#first, this.#config).filter((key) => onReloadOf(key) === "restart");
+  }
+
+  /** What is different in a file that was read anew. */
+  changes(next: ReadConfig): readonly SettingChange[] {
+    return differing(this.#config, next).map((key) => ({ key, onReload: onReloadOf(key) }));
+  }
+
+  /** Takes it over, and says what is different. */
   replace(next: ReadConfig): readonly SettingChange[] {
-    const before = this.#config.values;
+    const changes = this.changes(next);
     this.#config = next;
     Object.assign(this.#limits, next.settings.limits);
     for (const listener of this.#listeners) listener(next.settings);
-    return [...next.values]
-      .filter(([key, value]) => before.get(key) !== value)
-      .map(([key]) => ({ key, onReload: onReloadOf(key) }));
+    return changes;
   }
+}
+
+function differing(before: ReadConfig, after: ReadConfig): readonly string[] {
+  return [...after.values].filter(([key, value]) => before.values.get(key) !== value).map(([key]) => key);
 }
 
 function onReloadOf(key: string): SettingChange["onReload"] {

@@ -202,9 +202,16 @@ class ConfigFile {
       if (known.includes(key)) continue;
       const elsewhere = schema.sections.filter(({ fields }) => fields.some((field) => field.key === key));
       const hint = hintFor(key, known, elsewhere);
-      this.fail([...path, key], `is no setting that is known: expected one of ${known.join(", ")}`, hint);
+      this.fail([...path, key], `is no setting that is known: expected ${listed(known)}`, hint);
     }
   }
+}
+
+/** Names that a line has room for. */
+const fewNames = 12;
+
+function listed(names: readonly string[]): string {
+  return `one of ${names.length <= fewNames ? names.join(", ") : `${names.length} others`}`;
 }
 
 function hintFor(key: string, known: readonly string[], elsewhere: readonly schema.Section[]): string {

@@ -72,7 +72,7 @@ async function namesIn(folder: string): Promise<readonly string[]> {
 function refused(path: string, problem: string): BangerError {
   return new BangerError("CONFIG_INVALID", `the guest assets can't be used: ${path} ${problem}`, {
     op,
-    hint: "Correct the folder that guest.assets or BANGER_GUEST_ASSETS names, or leave it out.",
+    hint: "Correct the folder that BANGER_GUEST_ASSETS names, or leave it out.",
     facts: { path },
   });
 }

@@ -1,11 +1,10 @@
-import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
-import { freeBytes } from "../base/disk.ts";
-import { BangerError, errnoOf, messageOf } from "../base/error.ts";
+import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
 import { run } from "../base/exec.ts";
+import { readConfig } from "../config/read.ts";
 import { checkVersion } from "../ext4/e2fsprogs/programs.ts";
+import { loadGuestAssets } from "../guest/assets.ts";
 import type { DaemonConfig } from "./config.ts";
-import { folderProblem, type FolderUse } from "./folders.ts";
+import { folderCheck, socketCheck, spaceCheck } from "./folder-checks.ts";
 
 /** One thing that the daemon needs, and whether it has it. */
 export interface CheckResult {
@@ -17,16 +16,21 @@ export interface CheckResult {
   readonly remedy: string;
 }
 
-/** Below this an image of a distribution's size is not likely to fit, in bytes. */
-const littleSpace = 2 * 1024 ** 3;
-
 /** How long a program may take to say its version, in milliseconds, and what it may print, in bytes. */
 const versionMs = 10_000;
 const versionBytes = 64 * 1024;
 
-/** Looks at the machine, side by side. What is wrong is in the results; only a cancel is thrown. */
-export async function runChecks(config: DaemonConfig, signal: AbortSignal): Promise<readonly CheckResult[]> {
-  const { stateDir, cacheDir } = config.paths;
+/**
+ * Looks at the machine, side by side. What is wrong is in the results; only a cancel is thrown.
+ *
+ * @param serving whether this process is the daemon, and its socket is to be looked at too
+ */
+export async function runChecks(
+  config: DaemonConfig,
+  signal: AbortSignal,
+  serving = true,
+): Promise<readonly CheckResult[]> {
+  const { stateDir, cacheDir, socketPath } = config.paths;
   const folders = [
     { what: "state", path: stateDir },
     { what: "cache", path: cacheDir },
@@ -35,9 +39,12 @@ export async function runChecks(config: DaemonConfig, signal: AbortSignal): Prom
   const programs = ["mkfs.ext4", "debugfs", "e2fsck"] as const;
   const checks = [
     nodeCheck(),
+    configCheck(config),
     ...programs.map((program) => programCheck(program, signal)),
+    guestCheck(config),
     ...folders.map(({ what, path }) => folderCheck(what, path)),
     ...folders.map(({ what, path }) => spaceCheck(what, path)),
+    ...(serving ? [socketCheck(socketPath)] : []),
   ];
   const results = await Promise.all(checks);
   signal.throwIfAborted();
@@ -48,6 +55,27 @@ async function nodeCheck(): Promise<CheckResult> {
   const { node } = process.versions;
   const ok = Number(node.split(".")[0]) >= 26;
   return { name: "node", ok, detail: node, remedy: ok ? "" : "Run bangerd with Node 26 or later." };
+}
+
+/** Whether the file is what the daemon goes by: it may have been changed since, or be wrong by now. */
+async function configCheck({ paths, live }: DaemonConfig): Promise<CheckResult> {
+  const name = "config";
+  const { configPath: path, configNamed } = paths;
+  try {
+    const now = readConfig({ path, named: configNamed || live.found });
+    const changed = live.changes(now).map(({ key }) => key);
+    const detail = now.found ? path : `none at ${path}: all is by default`;
+    if (changed.length === 0 && live.waiting.length === 0) return { name, ok: true, detail, remedy: "" };
+    if (changed.length === 0) {
+      const waiting = `${path}: ${live.waiting.join(", ")} count from the next start on`;
+      return { name, ok: false, detail: waiting, remedy: "Restart the daemon." };
+    }
+    const remedy = "Send SIGHUP to have it read again; its log says what waits for a restart.";
+    return { name, ok: false, detail: `${path} has changed: ${changed.join(", ")}`, remedy };
+  } catch (error) {
+    const { message, hint } = asBangerError(error, "check config");
+    return { name, ok: false, detail: message, remedy: hint };
+  }
 }
 
 async function programCheck(
@@ -73,33 +101,15 @@ async function programCheck(
   }
 }
 
-async function folderCheck(what: FolderUse, path: string): Promise<CheckResult> {
-  const name = `${what} folder`;
+/** Whether all is there that goes into images. */
+async function guestCheck({ guest, limits }: DaemonConfig): Promise<CheckResult> {
+  const name = "guest assets";
   try {
-    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
-    const stats = await stat(path);
-    const problem = folderProblem(stats, what);
-    if (problem === undefined) return { name, ok: true, detail: path, remedy: "" };
-    return {
-      name,
-      ok: false,
-      detail: `${path} ${problem}`,
-      remedy: `Run \`chmod go-w ${path}\`, and own it.`,
-    };
+    const { common, own } = await loadGuestAssets(guest, limits);
+    const files = [...common, ...own].filter(({ kind }) => kind === "file").length;
+    return { name, ok: true, detail: `${files} files`, remedy: "" };
   } catch (error) {
-    const remedy = "Make it yours to read and write, or choose another folder.";
-    return { name, ok: false, detail: messageOf(error), remedy };
-  }
-}
-
-async function spaceCheck(what: string, path: string): Promise<CheckResult> {
-  const name = `${what} space`;
-  try {
-    const free = await freeBytes(path);
-    const detail = `${(free / 1024 ** 3).toFixed(1)} GiB free on the disk of ${path}`;
-    const ok = free >= littleSpace;
-    return { name, ok, detail, remedy: ok ? "" : "Free some space, or choose a folder on a larger disk." };
-  } catch (error) {
-    return { name, ok: false, detail: messageOf(error), remedy: "Check that the folder exists." };
+    const { message, hint } = asBangerError(error, "check guest assets");
+    return { name, ok: false, detail: message, remedy: hint };
   }
 }

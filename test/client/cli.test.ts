@@ -165,7 +165,9 @@ test("errors of the real daemon get their exit codes", async () => {
     [["image", "pull", layout.reference, "--platform", "linux/s390x"], 3],
     [["image", "inspect", "nope"], 3],
     [["pull", "watch", "nope"], 3],
-    [["kernel", "ls"], 1],
+    [["kernel", "rm", "nope"], 3],
+    [["kernel", "pull", "nope"], 3],
+    [["image", "pull", layout.reference, "--platform", layout.platform, "--kernel-ref", "nope"], 3],
   ];
   for (const [args, code] of expected) {
     const ran = await banger(args, env);
@@ -210,6 +212,19 @@ test("a daemon serves many programs; a detached pull outlives the one that asked
     if (daemon.exitCode === null) await once(daemon, "exit");
   }
   assert.equal(daemon.exitCode, 0);
+  assert.deepEqual(litter(env), []);
+});
+
+test("where no daemon runs, its status is what it would find here", async () => {
+  const env = newHome();
+  const text = await banger(["daemon", "status"], env);
+  assert.equal(text.code, 4);
+  assert.match(text.stdout, /^socket .*\(no daemon answers\)$/m);
+  assert.match(text.stdout, /^✓ mkfs\.ext4: mke2fs 1\./m);
+  assert.match(text.stderr, /no daemon answers on .*\n {2}→ Start one/);
+  const json = await banger(["daemon", "status", "--json"], env);
+  assert.equal(json.code, 4);
+  assert.equal(fieldOf(json.stdout, "pid"), 0);
   assert.deepEqual(litter(env), []);
 });
 

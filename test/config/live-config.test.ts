@@ -27,9 +27,12 @@ test("what is read anew counts from then on, for whoever holds the limits or fol
     { key: "signatures", onReload: "applies" },
     { key: "limits.layers", onReload: "applies" },
   ]);
+  assert.deepEqual(live.waiting, ["socket.mode"]);
   following[Symbol.dispose]();
   assert.deepEqual(live.replace(read("")).length, 3);
   assert.equal(limits.layers, 1000);
+  // As it was at the start, so that there is nothing to wait for.
+  assert.deepEqual(live.waiting, []);
   assert.equal(followed.length, 2);
 });
 

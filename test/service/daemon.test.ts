@@ -405,7 +405,8 @@ describe("the daemon", () => {
     await using daemon = await TestDaemon.start();
     await chmod(daemon.config.paths.cacheDir, 0o777);
     const { checks } = await daemon.call(DaemonService.method.getDaemonStatus, {});
-    const broken = checks.filter(({ ok }) => !ok);
+    // The guest's programs need not be built where this runs.
+    const broken = checks.filter(({ name, ok }) => !ok && name !== "guest assets");
     assert.deepEqual(
       broken.map(({ name }) => name),
       ["cache folder"],

@@ -2,11 +2,12 @@ import type { Command } from "commander";
 import {
   DaemonService,
   GetDaemonStatusResponseSchema,
+  type GetDaemonStatusResponse,
 } from "../../../gen/banger/image/v1/daemon_service_pb.ts";
 import { daemonText } from "../render/daemon-text.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import type { RunSession } from "../session.ts";
-import { printLines } from "../terminal.ts";
+import { printLines, type Terminal } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 export function addDaemonCommands(program: Command, run: RunSession): void {
@@ -15,16 +16,24 @@ export function addDaemonCommands(program: Command, run: RunSession): void {
     .command("status")
     .description("tell how the daemon is, and what it lacks")
     .addOption(jsonOption())
-    .action((flags: { json?: boolean }) =>
-      run(
+    .action((flags: { json?: boolean }) => {
+      const print = (terminal: Terminal, answer: GetDaemonStatusResponse): void => {
+        const json = (): string => pretty(messageJson(GetDaemonStatusResponseSchema, answer));
+        printLines(terminal.stdout, flags.json === true ? [json()] : daemonText(answer, Date.now()));
+      };
+      return run(
         async ({ rpc, signal, terminal }) => {
-          const answer = await rpc.unary(DaemonService.method.getDaemonStatus, {}, signal);
-          const json = (): string => pretty(messageJson(GetDaemonStatusResponseSchema, answer));
-          printLines(terminal.stdout, flags.json === true ? [json()] : daemonText(answer, Date.now()));
+          print(terminal, await rpc.unary(DaemonService.method.getDaemonStatus, {}, signal));
           return undefined;
         },
-        // A daemon started for the question would answer for itself.
-        { embed: false },
-      ),
-    );
+        {
+          // A daemon started for the question would answer for itself.
+          embed: false,
+          withoutDaemon: async ({ paths, signal, terminal }) => {
+            const { localStatus } = await import("../local-status.ts");
+            print(terminal, await localStatus(paths, terminal.env, signal));
+          },
+        },
+      );
+    });
 }

@@ -50,8 +50,21 @@ test("a daemon's status: failed checks say what to do", () => {
     ],
   });
   const lines = daemonText(status, 3 * 60_000);
-  assert.ok(lines.includes("started  3 minutes ago"));
+  assert.match(lines.join("\n"), /^started +3 minutes ago$/m);
   assert.deepEqual(lines.slice(-3), ["✓ node: 26.0.0", "✗ mkfs.ext4: not found", "  → Install e2fsprogs."]);
+});
+
+test("a daemon's status where none runs: what there is, and no figures that nobody has", () => {
+  const status = create(GetDaemonStatusResponseSchema, {
+    version: "1.2.3",
+    nodeVersion: "26.0.0",
+    socketPath: "/s.sock",
+    configPath: "/c.toml",
+  });
+  const text = daemonText(status, 0).join("\n");
+  assert.match(text, /^socket +\/s\.sock \(no daemon answers\)$/m);
+  assert.match(text, /^config +\/c\.toml \(none there\)$/m);
+  assert.doesNotMatch(text, /^(?:pid|started|images|pulls) /m);
 });
 
 test("pulls: how long they took, and why they failed", () => {

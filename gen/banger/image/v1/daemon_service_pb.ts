@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file banger/image/v1/daemon_service.proto.
  */
 export const file_banger_image_v1_daemon_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRiYW5nZXIvaW1hZ2UvdjEvZGFlbW9uX3NlcnZpY2UucHJvdG8SD2Jhbmdlci5pbWFnZS52MSIYChZHZXREYWVtb25TdGF0dXNSZXF1ZXN0IsECChdHZXREYWVtb25TdGF0dXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEhQKDG5vZGVfdmVyc2lvbhgCIAEoCRILCgNwaWQYAyABKAUSLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLc29ja2V0X3BhdGgYBSABKAkSEQoJc3RhdGVfZGlyGAYgASgJEhEKCWNhY2hlX2RpchgHIAEoCRITCgtjb25maWdfcGF0aBgIIAEoCRITCgtpbWFnZV9jb3VudBgJIAEoAxIZChFhY3RpdmVfcHVsbF9jb3VudBgKIAEoAxIaChJ3YWl0aW5nX3B1bGxfY291bnQYCyABKAMSJgoGY2hlY2tzGAwgAygLMhYuYmFuZ2VyLmltYWdlLnYxLkNoZWNrIkEKBUNoZWNrEgwKBG5hbWUYASABKAkSCgoCb2sYAiABKAgSDgoGZGV0YWlsGAMgASgJEg4KBnJlbWVkeRgEIAEoCTJ1Cg1EYWVtb25TZXJ2aWNlEmQKD0dldERhZW1vblN0YXR1cxInLmJhbmdlci5pbWFnZS52MS5HZXREYWVtb25TdGF0dXNSZXF1ZXN0GiguYmFuZ2VyLmltYWdlLnYxLkdldERhZW1vblN0YXR1c1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CiRiYW5nZXIvaW1hZ2UvdjEvZGFlbW9uX3NlcnZpY2UucHJvdG8SD2Jhbmdlci5pbWFnZS52MSIYChZHZXREYWVtb25TdGF0dXNSZXF1ZXN0IukCChdHZXREYWVtb25TdGF0dXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEhQKDG5vZGVfdmVyc2lvbhgCIAEoCRILCgNwaWQYAyABKAUSLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLc29ja2V0X3BhdGgYBSABKAkSEQoJc3RhdGVfZGlyGAYgASgJEhEKCWNhY2hlX2RpchgHIAEoCRITCgtjb25maWdfcGF0aBgIIAEoCRITCgtpbWFnZV9jb3VudBgJIAEoAxIZChFhY3RpdmVfcHVsbF9jb3VudBgKIAEoAxIaChJ3YWl0aW5nX3B1bGxfY291bnQYCyABKAMSJgoGY2hlY2tzGAwgAygLMhYuYmFuZ2VyLmltYWdlLnYxLkNoZWNrEhAKCHRlbXBfZGlyGA0gASgJEhQKDGNvbmZpZ19mb3VuZBgOIAEoCCJBCgVDaGVjaxIMCgRuYW1lGAEgASgJEgoKAm9rGAIgASgIEg4KBmRldGFpbBgDIAEoCRIOCgZyZW1lZHkYBCABKAkydQoNRGFlbW9uU2VydmljZRJkCg9HZXREYWVtb25TdGF0dXMSJy5iYW5nZXIuaW1hZ2UudjEuR2V0RGFlbW9uU3RhdHVzUmVxdWVzdBooLmJhbmdlci5pbWFnZS52MS5HZXREYWVtb25TdGF0dXNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message banger.image.v1.GetDaemonStatusRequest
@@ -42,6 +42,8 @@ export type GetDaemonStatusResponse = Message<"banger.image.v1.GetDaemonStatusRe
   nodeVersion: string;
 
   /**
+   * 0 where no daemon runs, and a client looked at the machine by itself.
+   *
    * @generated from field: int32 pid = 3;
    */
   pid: number;
@@ -90,6 +92,18 @@ export type GetDaemonStatusResponse = Message<"banger.image.v1.GetDaemonStatusRe
    * @generated from field: repeated banger.image.v1.Check checks = 12;
    */
   checks: Check[];
+
+  /**
+   * @generated from field: string temp_dir = 13;
+   */
+  tempDir: string;
+
+  /**
+   * Whether there is a file at config_path; all is by default where there is none.
+   *
+   * @generated from field: bool config_found = 14;
+   */
+  configFound: boolean;
 };
 
 /**

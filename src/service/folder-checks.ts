@@ -1,0 +1,88 @@
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { freeBytes } from "../base/disk.ts";
+import { errnoOf, messageOf } from "../base/error.ts";
+import type { CheckResult } from "./checks.ts";
+import { folderProblem, type FolderUse } from "./folders.ts";
+
+/** Below this an image of a distribution's size is not likely to fit, in bytes. */
+const littleSpace = 2 * 1024 ** 3;
+
+/** Whether the daemon may use a folder, and nobody else may write there; one that is not there, whether it can be made. */
+export async function folderCheck(what: FolderUse, path: string): Promise<CheckResult> {
+  const name = `${what} folder`;
+  try {
+    const there = await nearestFolder(path);
+    await access(there, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (there !== path)
+      return { name, ok: true, detail: `${path} is not there yet, and can be made`, remedy: "" };
+    const problem = folderProblem(await stat(path), what);
+    if (problem === undefined) return { name, ok: true, detail: path, remedy: "" };
+    return {
+      name,
+      ok: false,
+      detail: `${path} ${problem}`,
+      remedy: `Run \`chmod go-w ${path}\`, and own it.`,
+    };
+  } catch (error) {
+    const remedy = "Make it yours to read and write, or choose another folder.";
+    return { name, ok: false, detail: messageOf(error), remedy };
+  }
+}
+
+export async function spaceCheck(what: FolderUse, path: string): Promise<CheckResult> {
+  const name = `${what} space`;
+  try {
+    const free = await freeBytes(await nearestFolder(path));
+    const detail = `${(free / 1024 ** 3).toFixed(1)} GiB free on the disk of ${path}`;
+    const ok = free >= littleSpace;
+    return { name, ok, detail, remedy: ok ? "" : "Free some space, or choose a folder on a larger disk." };
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error), remedy: "Check that the folder exists." };
+  }
+}
+
+/** Whether those whom the socket's mode lets in can get at it: each folder above must let them pass. */
+export async function socketCheck(path: string): Promise<CheckResult> {
+  const name = "socket";
+  try {
+    const { mode, gid } = await stat(path);
+    const shown = `0${(mode & 0o777).toString(8)}, group ${gid}`;
+    if ((mode & 0o060) === 0) return { name, ok: true, detail: `${path} (${shown})`, remedy: "" };
+    const closed = await closedTo(gid, dirname(path));
+    if (closed === undefined) return { name, ok: true, detail: `${path} (${shown})`, remedy: "" };
+    return {
+      name,
+      ok: false,
+      detail: `${path} (${shown}) is out of the group's reach: ${closed} keeps it out`,
+      remedy: `Run \`chgrp ${gid} ${closed} && chmod g+x ${closed}\`, or put the socket elsewhere.`,
+    };
+  } catch (error) {
+    return {
+      name,
+      ok: false,
+      detail: messageOf(error),
+      remedy: "Restart the daemon: its socket was removed.",
+    };
+  }
+}
+
+/** The lowest folder that a member of a group can't pass through. */
+async function closedTo(group: number, folder: string): Promise<string | undefined> {
+  const { mode, gid } = await stat(folder);
+  const passes = (mode & (gid === group ? 0o010 : 0o001)) !== 0;
+  if (!passes) return folder;
+  return dirname(folder) === folder ? undefined : closedTo(group, dirname(folder));
+}
+
+/** The folder, or the lowest one above it that is there. */
+async function nearestFolder(path: string): Promise<string> {
+  try {
+    await stat(path);
+    return path;
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    return nearestFolder(dirname(path));
+  }
+}
