@@ -51,8 +51,8 @@ for (const [what, make] of trees) {
 }
 
 /**
- * Paths of the greatest length are too long below a mount point; not every root may look into what is closed; and a
- * file of 5 GiB takes long to read by way of two mounts.
+ * Paths of the greatest length are too long below a mount point; what belongs to group 4,294,967,295 is nobody's, and
+ * closed even to root (kernel fs/inode.c, `HAS_UNMAPPED_ID`); and a file of 5 GiB takes long to read twice.
  */
 const left: ReadonlySet<string> = new Set([
   "deep",
