@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { ImageSchema } from "../../../gen/banger/image/v1/image_pb.ts";
 import {
@@ -14,6 +15,9 @@ import { imageTable, imageText } from "../render/image-text.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { formatBytes } from "../render/units.ts";
 import { verifyText } from "../render/verify-text.ts";
+import { safeText } from "../render/text.ts";
+import { machineOf } from "../vmm/machine.ts";
+import { renderMachine, vmms, type Vmm } from "../vmm/render.ts";
 import type { RunSession, Session } from "../session.ts";
 import { printLines, stderrColour } from "../terminal.ts";
 import { addImageExport } from "./image-export.ts";
@@ -23,6 +27,11 @@ import { jsonOption } from "./options.ts";
 
 interface JsonFlag {
   readonly json?: boolean;
+}
+
+interface InspectFlags extends JsonFlag {
+  readonly vmm?: Vmm;
+  readonly disk?: string;
 }
 
 interface ListFlags extends JsonFlag {
@@ -54,8 +63,12 @@ export function addImageCommands(program: Command, run: RunSession, folder: stri
     .command("inspect")
     .argument("<image>", "name, id, or a unique beginning of an id")
     .description("tell all that is known of an image")
-    .addOption(jsonOption())
-    .action((name: string, flags: JsonFlag) => run((session) => inspectImage(name, flags, session)));
+    .addOption(jsonOption().conflicts("vmm"))
+    .addOption(new Option("--vmm <vmm>", "print what starts it in a virtual machine").choices(vmms))
+    .option("--disk <file>", "with --vmm: the machine's own copy of the root file system")
+    .action((name: string, flags: InspectFlags) =>
+      run((session) => inspectImage(name, flags, folder, session)),
+    );
   image
     .command("rename")
     .argument("<image>")
@@ -104,11 +117,23 @@ async function listImages(flags: ListFlags, { rpc, signal, terminal }: Session):
 
 async function inspectImage(
   name: string,
-  flags: JsonFlag,
+  flags: InspectFlags,
+  folder: string,
   { rpc, signal, terminal }: Session,
 ): Promise<ExitCode | undefined> {
   const { image } = await rpc.unary(ImageService.method.getImage, { image: name }, signal);
   if (image === undefined) return exitCodes.notFound;
+  if (flags.vmm !== undefined) {
+    const disk = flags.disk === undefined ? undefined : resolve(folder, flags.disk);
+    const { lines, warnings } = renderMachine(flags.vmm, machineOf(image, disk));
+    printLines(terminal.stdout, lines);
+    const obstacles = image.bootReadiness?.obstacles ?? [];
+    printLines(
+      terminal.stderr,
+      [...obstacles, ...warnings].map((warning) => `! ${safeText(warning)}`),
+    );
+    return undefined;
+  }
   printLines(
     terminal.stdout,
     flags.json === true ? [pretty(messageJson(ImageSchema, image))] : imageText(image),

@@ -6,6 +6,8 @@ import {
   KernelService,
   type Kernel,
 } from "../../../gen/banger/image/v1/kernel_service_pb.ts";
+import { absoluteKernelRef } from "../../kernel/kernel-ref.ts";
+import { openKernelProgress } from "../kernel-progress.ts";
 import { allPages, pageSize } from "../pages.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { catalogTable, kernelTable } from "../render/kernel-text.ts";
@@ -33,9 +35,15 @@ export function addKernelCommands(program: Command, run: RunSession, folder: str
     .action((flags: JsonFlag) => run((session) => listCatalog(flags, session)));
   kernel
     .command("pull")
-    .argument("<kernel>", "a catalog's entry")
+    .argument(
+      "<kernel>",
+      "a catalog's entry, deb:FILE, deb:URL@sha256:HEX, URL@sha256:HEX, artifact:REFERENCE",
+    )
+    .addOption(jsonOption())
     .description("fetch a kernel")
-    .action((name: string) => run((session) => pullKernel(name, session)));
+    .action((name: string, flags: JsonFlag) =>
+      run((session) => pullKernel(absoluteKernelRef(name, folder), flags, session)),
+    );
   kernel
     .command("import")
     .argument("<name>")
@@ -102,9 +110,18 @@ async function listCatalog(flags: JsonFlag, { rpc, signal, terminal }: Session):
   return undefined;
 }
 
-async function pullKernel(name: string, { rpc, signal, terminal }: Session): Promise<undefined> {
+async function pullKernel(
+  name: string,
+  flags: JsonFlag,
+  { rpc, signal, terminal }: Session,
+): Promise<undefined> {
+  using progress = openKernelProgress(terminal);
   for await (const { event } of rpc.stream(KernelService.method.pullKernel, { name }, signal)) {
-    if (event.case === "kernel") printKernel(event.value, terminal);
+    if (event.case === "progress") progress.show(event.value);
+    if (event.case !== "kernel") continue;
+    progress.end();
+    if (flags.json === true) printLines(terminal.stdout, [pretty(messageJson(KernelSchema, event.value))]);
+    else printKernel(event.value, terminal);
   }
   return undefined;
 }

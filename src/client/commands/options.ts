@@ -8,6 +8,7 @@ import {
   type PullOptionsSchema,
 } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError } from "../../base/error.ts";
+import { absoluteKernelRef } from "../../kernel/kernel-ref.ts";
 import { progressModes } from "../progress.ts";
 import { parseSize } from "../size.ts";
 
@@ -22,6 +23,7 @@ export interface PullFlags {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly modules?: string;
+  readonly modulesIntoRootfs?: boolean;
   readonly agents: boolean;
   readonly keepIdentity?: boolean;
   readonly strict?: boolean;
@@ -41,14 +43,14 @@ export const pullOptions = (): Option[] => [
   new Option("--size <size>", "size of the file system, as 4G; the default fits the image"),
   new Option("--builder <builder>", "what makes the file system").choices(["direct", "e2fsprogs"]),
   new Option("--verify <depth>", "how much to read back").choices(["metadata", "full"]),
-  new Option("--kernel-ref <kernel>", "a local kernel, or one of a catalog").conflicts([
-    "kernel",
-    "initrd",
-    "modules",
-  ]),
+  new Option(
+    "--kernel-ref <kernel>",
+    "a kernel that is here, of a catalog, or deb:FILE, artifact:REFERENCE",
+  ).conflicts(["kernel", "initrd", "modules"]),
   new Option("--kernel <file>", "a kernel of this machine"),
   new Option("--initrd <file>", "with --kernel: its initial RAM disk"),
-  new Option("--modules <folder>", "with --kernel: its modules"),
+  new Option("--modules <folder>", "with --kernel: its modules, as lib/modules/VERSION"),
+  new Option("--modules-into-rootfs", "put the kernel's modules into the image's /lib/modules"),
   new Option("--no-agents", "leave banger's guest agents out"),
   new Option("--keep-identity", "leave the image's machine id and SSH host keys in it"),
   new Option(
@@ -72,6 +74,7 @@ export function pullOptionsOf(flags: PullFlags, folder: string): MessageInitShap
     strict: flags.strict ?? false,
     detached: flags.detach ?? false,
     ...(kernel === undefined ? {} : { kernel }),
+    modulesIntoRootfs: flags.modulesIntoRootfs ?? false,
   };
 }
 
@@ -79,7 +82,7 @@ function kernelOf(
   { kernelRef, kernel, initrd, modules }: PullFlags,
   folder: string,
 ): MessageInitShape<typeof KernelSelectionSchema> | undefined {
-  if (kernelRef !== undefined) return { ref: kernelRef };
+  if (kernelRef !== undefined) return { ref: absoluteKernelRef(kernelRef, folder) };
   if (kernel === undefined) {
     if (initrd === undefined && modules === undefined) return undefined;
     throw new BangerError("OPTION_INVALID", "--initrd and --modules go with --kernel", {

@@ -56,9 +56,11 @@ export function imageText(image: Image): string[] {
       ["working dir", config?.workingDir ?? ""],
       ["init", image.bootReadiness?.initPath ?? ""],
       ["kernel", boot?.kernelPath ?? ""],
+      ["kernel version", boot?.kernelVersion ?? ""],
       ["initrd", boot?.initrdPath ?? ""],
       ["modules", boot?.modulesPath ?? ""],
       ["command line", boot?.suggestedCommandLine ?? ""],
+      ["root device", boot?.rootDevice ?? ""],
       ["injected", injectedText(image)],
       ["scrubbed", image.scrubbedPaths.join(", ")],
       ["losses", lossCount(image.losses)],
@@ -152,6 +154,9 @@ function lossLines(losses: readonly Loss[], shown: number): string[] {
   return more > 0 ? [...lines, `  and ${formatCount(more)} more: see image inspect`] : lines;
 }
 
-function obstacleLines({ bootReadiness }: Image): string[] {
-  return (bootReadiness?.obstacles ?? []).map((obstacle) => `! does not boot yet: ${safeText(obstacle)}`);
+function obstacleLines({ boot, bootReadiness }: Image): string[] {
+  return [
+    ...(bootReadiness?.obstacles ?? []).map((obstacle) => `! does not boot yet: ${safeText(obstacle)}`),
+    ...(boot?.warnings ?? []).map((warning) => `! kernel: ${safeText(warning)}`),
+  ];
 }

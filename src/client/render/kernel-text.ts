@@ -1,6 +1,7 @@
-import type { CatalogEntry, Kernel } from "../../../gen/banger/image/v1/kernel_service_pb.ts";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { CatalogEntry, Kernel, KernelProgress } from "../../../gen/banger/image/v1/kernel_service_pb.ts";
 import { table } from "./table.ts";
-import { formatBytes } from "./units.ts";
+import { formatBytes, formatDuration } from "./units.ts";
 
 /** One line a kernel. */
 export function kernelTable(kernels: readonly Kernel[]): string[] {
@@ -30,4 +31,11 @@ export function catalogTable(entries: readonly CatalogEntry[]): string[] {
       entry.source,
     ]),
   );
+}
+
+/** How far a fetch is, in one line; what it comes to is not known before the source has said. */
+export function kernelProgressText({ doneBytes, totalBytes, elapsed }: KernelProgress): string {
+  const total = totalBytes === 0n ? "" : ` of ${formatBytes(totalBytes)}`;
+  const time = elapsed === undefined ? "" : `, ${formatDuration(durationMs(elapsed))}`;
+  return `fetch: ${formatBytes(doneBytes)}${total}${time}`;
 }

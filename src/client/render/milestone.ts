@@ -1,7 +1,7 @@
 import { durationMs as milliseconds } from "@bufbuild/protobuf/wkt";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { Builder } from "../../../gen/banger/image/v1/image_pb.ts";
-import { VerifyDepth, type PullEvent } from "../../../gen/banger/image/v1/pull_pb.ts";
+import { Sharing, VerifyDepth, type PullEvent } from "../../../gen/banger/image/v1/pull_pb.ts";
 import type { Stage } from "../../pull/events.ts";
 import { safeText } from "./text.ts";
 import { formatBytes, formatCount, plural } from "./units.ts";
@@ -26,7 +26,8 @@ export function describeMilestone({ event }: PullEvent): Milestone | undefined {
     }
     case "kernelResolved": {
       const { skipped, name, version } = event.value;
-      return skipped ? skip("kernel", "none asked for") : done("kernel", `${name} ${version}`, undefined);
+      const what = name === "" ? `Linux ${version}, from files` : `${name}, Linux ${version}`;
+      return skipped ? skip("kernel", "none asked for") : done("kernel", what, undefined);
     }
     case "flattened": {
       const { inodeCount, contentBytes, hiddenEntryCount, lossCount, duration } = event.value;
@@ -63,10 +64,14 @@ export function describeMilestone({ event }: PullEvent): Milestone | undefined {
       return done("verify", `${plural(inodeCount, "inode")} as the layers say${hashed}${unasked}`, duration);
     }
     case "bootArtifactsStaged": {
-      const { skipped, artifacts, duration } = event.value;
-      return skipped
-        ? skip("stage-boot", "no kernel")
-        : done("stage-boot", artifacts?.kernelName ?? "", duration);
+      const { skipped, artifacts, sharing, duration } = event.value;
+      if (skipped) return skip("stage-boot", "no kernel");
+      const parts = [
+        "kernel",
+        artifacts?.initrdPath === "" ? undefined : "initrd",
+        artifacts?.modulesPath === "" ? undefined : "modules",
+      ].filter((part) => part !== undefined);
+      return done("stage-boot", `${parts.join(", ")}${sharingText(sharing)}`, duration);
     }
     case "published":
       return done(
@@ -76,6 +81,19 @@ export function describeMilestone({ event }: PullEvent): Milestone | undefined {
       );
     default:
       return undefined;
+  }
+}
+
+function sharingText(sharing: Sharing): string {
+  switch (sharing) {
+    case Sharing.REFLINK:
+      return ", sharing their bytes (reflink)";
+    case Sharing.HARD_LINK:
+      return ", sharing their bytes (hard links)";
+    case Sharing.COPY:
+      return ", copied";
+    default:
+      return "";
   }
 }
 

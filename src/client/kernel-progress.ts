@@ -1,0 +1,31 @@
+import type { KernelProgress } from "../../gen/banger/image/v1/kernel_service_pb.ts";
+import { kernelProgressText } from "./render/kernel-text.ts";
+import { printLines, type Terminal } from "./terminal.ts";
+
+/** Shows how far a kernel's fetch is, on stderr: one line that changes on a terminal, one at the end elsewhere. */
+export interface ShownProgress extends Disposable {
+  show(progress: KernelProgress): void;
+  /** It is whole: leaves the last state on the screen. */
+  end(): void;
+}
+
+/** Goes to the line's beginning and clears it (ECMA-48, EL). */
+const clearLine = "\r\u001b[K";
+
+export function openKernelProgress({ stderr, env }: Terminal): ShownProgress {
+  const live = stderr.isTTY === true && env["TERM"] !== "dumb";
+  let last: KernelProgress | undefined;
+  return {
+    show: (progress) => {
+      last = progress;
+      if (live) stderr.write(clearLine + kernelProgressText(progress));
+    },
+    end: () => {
+      if (last !== undefined) printLines(stderr, [`${live ? clearLine : ""}${kernelProgressText(last)}`]);
+      last = undefined;
+    },
+    [Symbol.dispose]: () => {
+      if (live && last !== undefined) stderr.write(clearLine);
+    },
+  };
+}
