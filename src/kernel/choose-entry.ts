@@ -1,7 +1,7 @@
 import { BangerError } from "../base/error.ts";
 import { hostArchitecture, runsOn } from "./architecture.ts";
 import { formatKernelSource } from "./kernel-ref.ts";
-import type { CatalogEntry } from "./kernel-source.ts";
+import type { CatalogEntry, CatalogList } from "./kernel-source.ts";
 
 export interface EntryChoice {
   readonly name: string;
@@ -14,16 +14,16 @@ const op = "choose kernel";
 /**
  * The one entry that is meant. Pure.
  *
- * @param warnings of the catalogs, as of one that could not be reached
- * @throws BangerError KERNEL_UNKNOWN, KERNEL_MISMATCH, KERNEL_AMBIGUOUS.
+ * @throws BangerError KERNEL_UNKNOWN, CATALOG_UNAVAILABLE where a catalog that may have it could not be asked,
+ *   KERNEL_MISMATCH, KERNEL_AMBIGUOUS.
  */
 export function chooseEntry(
-  entries: readonly CatalogEntry[],
-  warnings: readonly string[],
+  { entries, warnings, unavailable = [] }: CatalogList,
   { name, architecture }: EntryChoice,
 ): CatalogEntry {
   const named = entries.filter((entry) => entry.name === name);
-  if (named.length === 0) throw unknown(name, warnings);
+  if (named.length === 0)
+    throw unavailable.length > 0 ? notAsked(name, unavailable) : unknown(name, warnings);
   const fitting = fits(named, architecture);
   if (fitting.length === 0) {
     const offered = [...new Set(named.map((entry) => entry.architecture))].join(", ");
@@ -52,6 +52,11 @@ function fits(entries: readonly CatalogEntry[], wanted: string | undefined): rea
   }
   const own = entries.filter((entry) => entry.architecture === hostArchitecture());
   return own.length > 0 ? own : entries;
+}
+
+function notAsked(name: string, unavailable: readonly string[]): BangerError {
+  const message = `there is no kernel ${name} here, and not every catalog could be asked: ${unavailable.join("; ")}`;
+  return new BangerError("CATALOG_UNAVAILABLE", message, { op, facts: { kernel: name } });
 }
 
 function unknown(name: string, warnings: readonly string[]): BangerError {

@@ -84,7 +84,7 @@ export class KernelStore {
   /**
    * What would be brought in for a kernel that is not here. Asks the catalogs where it is a name.
    *
-   * @throws BangerError KERNEL_UNKNOWN, KERNEL_MISMATCH, KERNEL_AMBIGUOUS.
+   * @throws BangerError KERNEL_UNKNOWN, CATALOG_UNAVAILABLE, KERNEL_MISMATCH, KERNEL_AMBIGUOUS.
    */
   async choose(
     ref: string,
@@ -97,9 +97,9 @@ export class KernelStore {
       const wanted = architecture ?? hostArchitecture();
       return { entry: { catalog: "", name, version: "", architecture: wanted, source }, warnings: [] };
     }
-    const { entries, warnings } = await this.#deps.catalog.list(signal);
-    const entry = chooseEntry(entries, warnings, { name: parsed.name, architecture });
-    return { entry, warnings };
+    const list = await this.#deps.catalog.list(signal);
+    const entry = chooseEntry(list, { name: parsed.name, architecture });
+    return { entry, warnings: list.warnings };
   }
 
   /**

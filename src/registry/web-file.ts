@@ -1,3 +1,4 @@
+import { paced, type BandwidthLimit } from "../base/bandwidth.ts";
 import type { Digest } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
@@ -21,6 +22,7 @@ export class WebFile implements AsyncDisposable {
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #transport: Transport;
+  readonly #bandwidth: BandwidthLimit | undefined;
   /** The answer that told the size; the first to open the file from its start takes it over. */
   #first: HttpResponse | undefined;
 
@@ -29,6 +31,7 @@ export class WebFile implements AsyncDisposable {
     this.#limits = options.limits ?? defaultLimits;
     this.#clock = options.clock ?? systemClock;
     this.#transport = webTransport(url, options);
+    this.#bandwidth = options.bandwidth;
   }
 
   /**
@@ -54,6 +57,12 @@ export class WebFile implements AsyncDisposable {
 
   /** As `ImageSource.openBlob`. */
   async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {
+    const stream = await this.#open(descriptor, offset, options);
+    if (this.#bandwidth === undefined) return stream;
+    return { ...stream, body: paced(stream.body, this.#bandwidth, options.signal) };
+  }
+
+  async #open(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {
     const first = this.#first;
     this.#first = undefined;
     if (first !== undefined && offset === 0) return blobStream(first, descriptor, 0);
@@ -62,7 +71,7 @@ export class WebFile implements AsyncDisposable {
       if (response.status !== 416) return blobStream(response, descriptor, offset);
       // What we have is past the end of what it has: from the start then, and the digest decides.
       response.discard();
-      return await this.openBlob(descriptor, 0, options);
+      return await this.#open(descriptor, 0, options);
     });
   }
 
@@ -73,7 +82,11 @@ export class WebFile implements AsyncDisposable {
     consume: (response: HttpResponse) => Promise<T>,
   ): Promise<T> {
     const asked = { subject: `file ${this.#name}`, op };
-    const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
+    const headers = {
+      ...(offset === 0 ? {} : { range: `bytes=${offset}-` }),
+      // As for a registry's blobs, which say why: a body that is read slowly must not lose its end.
+      ...(this.#bandwidth?.bytesPerSecond === undefined ? {} : { connection: "close" }),
+    };
     return await this.#transport.get({ url: this.#url, headers, ...asked }, options, async (response) => {
       const { status } = response;
       if (status === 200 || (offset > 0 && (status === 206 || status === 416)))

@@ -4,7 +4,7 @@ import type { RegistryAccess } from "./open-source.ts";
 import { Transport } from "./transport.ts";
 
 /** How a plain web server is reached: as registries are, but for credentials, which none gets. */
-export interface WebOptions extends Pick<RegistryAccess, "proxies" | "userAgent"> {
+export interface WebOptions extends Pick<RegistryAccess, "proxies" | "userAgent" | "bandwidth"> {
   readonly limits?: Limits;
   readonly clock?: Clock;
   /** PEM certificates trusted in place of the system's. */

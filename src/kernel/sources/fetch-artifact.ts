@@ -30,6 +30,7 @@ export async function fetchArtifact(
   await using place = openArtifact(source.reference, { ...access, limits, clock });
   const platform = parsePlatform(`linux/${architecture}`);
   const artifact = await place.resolveArtifact(platform, { signal, onRetry: () => {} });
+  using _pins = deps.blobs.pins.pin(artifact.files.map(({ descriptor }) => descriptor.digest));
   const { files = {} } = source;
   const bundle: BundleJob = { folder, files, inflate: { subject, signal, limits } };
   const titled = titledFiles(artifact, files);

@@ -28,6 +28,7 @@ const pieceBytes = 1024 * 1024;
  */
 export async function fetchDeb(deps: SourceDeps, source: DebSource, job: SourceJob): Promise<FetchedKernel> {
   const { folder, subject, signal } = job;
+  using _pin = deps.blobs.pins.pin(source.sha256 === undefined ? [] : [digestOf(source.sha256)]);
   const packed = await bringPackage(deps, source, job);
   const data = join(folder, "data.tar");
   await takeData(packed.path, data, job);
@@ -69,7 +70,11 @@ async function bringPackage(deps: SourceDeps, source: DebSource, job: SourceJob)
     });
   }
   const path = await fetchUrl(deps, { url: location, sha256, ...(size === undefined ? {} : { size }) }, job);
-  return { path, digest: parseDigest(`sha256:${sha256}`, op), copied: false };
+  return { path, digest: digestOf(sha256), copied: false };
+}
+
+function digestOf(sha256: string): Digest {
+  return parseDigest(`sha256:${sha256}`, op);
 }
 
 /** A file that others may write to while it is read: what is verified, and used, is a copy. */
@@ -93,7 +98,7 @@ async function copyPackage(source: DebSource, limit: number, job: SourceJob): Pr
     hash.update(piece);
     onProgress({ doneBytes, totalBytes });
   });
-  const actual = parseDigest(`sha256:${hash.digest("hex")}`, op);
+  const actual = digestOf(hash.digest("hex"));
   const expected = source.sha256 === undefined ? actual : `sha256:${source.sha256}`;
   if (actual !== expected) throw digestMismatch(subject, expected, actual);
   return { path, digest: actual, copied: true };

@@ -14,7 +14,7 @@ export interface PinnedUrl {
 /**
  * Brings the file of a URL into the cache, verified; nothing is asked where it is there. What breaks off is resumed.
  *
- * @returns its path there, read-only
+ * @returns its path there, read-only, good for as long as the caller has pinned the digest
  * @throws BangerError DIGEST_MISMATCH, SIZE_MISMATCH, SOURCE_UNKNOWN, and those of the transport
  */
 export async function fetchUrl(deps: SourceDeps, file: PinnedUrl, job: SourceJob): Promise<string> {
@@ -46,8 +46,9 @@ export async function fetchUrlBundle(
   job: SourceJob,
 ): Promise<FetchedKernel> {
   const { folder, signal, subject } = job;
-  const path = await fetchUrl(deps, source, job);
   const digest = parseDigest(`sha256:${source.sha256}`, "fetch kernel");
+  using _pin = deps.blobs.pins.pin([digest]);
+  const path = await fetchUrl(deps, source, job);
   const inflate = { subject, signal, limits: deps.limits };
   return await openBundle({ path, digest }, { folder, files: source.files ?? {}, inflate });
 }
