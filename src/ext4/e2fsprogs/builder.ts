@@ -122,13 +122,17 @@ function counted(tree: RootTree): { readonly devices: number; readonly xattrs: n
 
 /**
  * What e2fsprogs take for the present: the newest time of the image, so that the same image gives the same
- * superblock; never later than now, as e2fsck objects to file systems from the future, nor 0, which means now.
+ * superblock; never later than now, as e2fsck objects to file systems from the future, nor 0, which means now. Times
+ * that lie in the future count for nothing, so that two builds differ only where one of them was between the two.
  */
 function newestSecond(plan: StagingPlan): number {
+  const now = Math.floor(Date.now() / 1000);
   let newest = 1;
   const all = [plan.directories, plan.emptyFiles, plan.symlinks, ...plan.layerFiles.values()];
-  for (const some of all) for (const { seconds } of some) newest = Math.max(newest, seconds ?? 0);
-  return Math.min(newest, Math.floor(Date.now() / 1000));
+  for (const some of all) {
+    for (const { seconds = 0 } of some) if (seconds <= now) newest = Math.max(newest, seconds);
+  }
+  return newest;
 }
 
 /** By rm(1): it takes paths longer than one call can, and leaves the event loop alone. Also after an abort. */

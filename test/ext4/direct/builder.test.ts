@@ -1,15 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BangerError, hasReason, type Reason } from "../../../src/base/error.ts";
@@ -30,33 +20,6 @@ import { buildTree, dir, file } from "../tree-builder.ts";
 const MiB = 1024 * 1024;
 const isRoot = process.geteuid?.() === 0;
 const direct = makeDirectBuilder();
-
-function inFolder(parent: string, name: string): string {
-  const path = join(parent, name);
-  mkdirSync(path);
-  return path;
-}
-
-test("the same bytes with one thread and with four, in other folders, and as another user", async () => {
-  await using folder = workFolder();
-  chmodSync(folder.path, 0o755);
-  const child = join(import.meta.dirname, "build-child.ts");
-  const build = (threads: number, wrapper: readonly string[], umask: string): string => {
-    const place = inFolder(folder.path, `with-${threads}-${umask}`);
-    chmodSync(place, 0o755);
-    if (wrapper.length > 0) chownSync(place, 65_534, 65_534);
-    const words = [...wrapper, process.execPath, child, place, String(threads)];
-    execFileSync("sh", ["-c", `umask ${umask}; exec "$@"`, "sh", ...words], {
-      env: { ...process.env, TMPDIR: place, TZ: threads === 4 ? "Asia/Tokyo" : "UTC" },
-    });
-    const digest = digestOf(readFileSync(join(place, "rootfs.ext4")));
-    return digest;
-  };
-  const nobody = isRoot ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
-  const first = build(1, [], "022");
-  assert.equal(build(4, nobody, "077"), first);
-  assert.equal(build(2, [], "000"), first);
-});
 
 test("another UUID, hash seed or size gives other bytes", async () => {
   await using folder = workFolder();
