@@ -53,13 +53,27 @@ export class LiveConfig {
     return differing(this.#config, next).map((key) => ({ key, onReload: onReloadOf(key) }));
   }
 
-  /** Takes it over, and says what is different. */
+  /**
+   * Takes it over, and says what is different. All or nothing.
+   *
+   * @throws what a listener does that can't take it; the others are told the old settings once more.
+   */
   replace(next: ReadConfig): readonly SettingChange[] {
+    const before = this.#config;
     const changes = this.changes(next);
-    this.#config = next;
-    Object.assign(this.#limits, next.settings.limits);
-    for (const listener of this.#listeners) listener(next.settings);
+    try {
+      this.#apply(next);
+    } catch (error) {
+      this.#apply(before);
+      throw error;
+    }
     return changes;
+  }
+
+  #apply(config: ReadConfig): void {
+    this.#config = config;
+    Object.assign(this.#limits, config.settings.limits);
+    for (const listener of this.#listeners) listener(config.settings);
   }
 }
 

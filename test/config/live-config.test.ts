@@ -43,3 +43,17 @@ test("the same file says nothing new, and a daemon's limits are its own", () => 
   live.replace(read("[limits]\nlayers = 5"));
   assert.equal(first.settings.limits.layers, 1000);
 });
+
+test("settings that somebody can't take are taken by nobody", () => {
+  const live = new LiveConfig(read("[limits]\nlayers = 3"));
+  const heard: number[] = [];
+  using _first = live.follow(({ limits }) => heard.push(limits.layers));
+  using _second = live.follow(({ limits }) => {
+    if (limits.layers === 4) throw new Error("not four");
+  });
+  assert.throws(() => live.replace(read("[limits]\nlayers = 4")), /not four/);
+  assert.equal(live.limits.layers, 3);
+  assert.equal(live.settings.limits.layers, 3);
+  assert.deepEqual(heard, [3, 4, 3]);
+  assert.deepEqual(live.replace(read("[limits]\nlayers = 5")).length, 1);
+});
