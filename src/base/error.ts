@@ -156,12 +156,27 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What went wrong first; that giving back what was held failed too, as it does on a full disk, is in the cause. */
+function firstOf(error: SuppressedError, op: string): BangerError {
+  const first = asBangerError(error.suppressed, op);
+  const { reason, message, hint, fields, retryAfterMs, facts } = first;
+  return new BangerError(reason, message, {
+    op: first.op,
+    hint,
+    fields,
+    facts,
+    cause: error,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
 /**
  * Makes any thrown value a BangerError: one stays as it is, an abort becomes CANCELLED, a system error becomes
  * the reason that a person can act on, and the rest is INTERNAL.
  */
 export function asBangerError(error: unknown, op: string): BangerError {
   if (error instanceof BangerError) return error;
+  if (error instanceof SuppressedError) return firstOf(error, op);
   const cause = error;
   if (error instanceof Error && error.name === "AbortError") {
     return error.cause instanceof BangerError

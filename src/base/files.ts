@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { errnoOf } from "./error.ts";
@@ -65,6 +65,22 @@ async function isDir(path: string): Promise<boolean> {
     return (await stat(path)).isDirectory();
   } catch {
     return false;
+  }
+}
+
+const temporaryName = /\.[0-9a-f]{12}\.tmp$/;
+
+/**
+ * Removes what a `writeAtomic` that was killed left in a folder, if there is such a folder. The caller knows that
+ * nobody else writes there.
+ */
+export async function sweepTemporaries(folder: string): Promise<void> {
+  try {
+    for (const name of await readdir(folder)) {
+      if (temporaryName.test(name)) await rm(join(folder, name), { force: true });
+    }
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BangerError, asBangerError, errnoOf, hasReason } from "../base/error.ts";
-import { makeDir, removeTree, writeAtomic } from "../base/files.ts";
+import { makeDir, removeTree, sweepTemporaries, writeAtomic } from "../base/files.ts";
 import { imagePaths, imagesDir, markerName, parseFolderName } from "./layout.ts";
 import type { InterruptedPulls, ResumablePull } from "../store/store.ts";
 import { removeImageFolder } from "./publish.ts";
@@ -53,6 +53,7 @@ export async function recover(rows: RecoverableRows, stateDir: string): Promise<
 async function readImagesDir(stateDir: string, ids: ReadonlySet<string>): Promise<readonly Dirent[]> {
   const dir = imagesDir(stateDir);
   const marker = join(dir, markerName);
+  await sweepTemporaries(dir);
   const entries = await listDir(dir);
   if (entries === undefined || !entries.some(({ name }) => name === markerName)) {
     const known = (entries ?? []).some(({ name }) => ids.has(name));

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
 import { BangerError, asBangerError, messageOf } from "../base/error.ts";
-import { writeAtomic } from "../base/files.ts";
+import { sweepTemporaries, writeAtomic } from "../base/files.ts";
 
 /** Who holds a state folder, as a second daemon tells its user. */
 export interface LockHolder {
@@ -23,6 +23,7 @@ export async function lockState(stateDir: string, holder: LockHolder): Promise<A
   const lock = lockFile(join(stateDir, "daemon.lock"));
   if (lock === undefined) throw lockedError(stateDir, readHolder(sidecar));
   try {
+    await sweepTemporaries(stateDir);
     await writeAtomic(sidecar, Buffer.from(`${JSON.stringify(holder)}\n`));
   } catch (error) {
     lock[Symbol.dispose]();

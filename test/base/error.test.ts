@@ -29,6 +29,23 @@ test("an error that is ours already stays the same object", () => {
   assert.equal(asBangerError(error, "other"), error);
 });
 
+test("where giving back fails too, it is the first error that counts, and the other is its cause", () => {
+  const suppressed = new SuppressedError(systemError("EIO"), systemError("ENOSPC"), "both");
+  const error = asBangerError(suppressed, "build image");
+  assert.deepEqual([error.reason, error.op], ["DISK_FULL", "build image"]);
+  assert.equal(error.cause, suppressed);
+  const ours = new BangerError("RATE_LIMITED", "slow down", {
+    op: "fetch",
+    retryAfterMs: 7,
+    facts: { a: "b" },
+  });
+  const kept = asBangerError(new SuppressedError(systemError("EIO"), ours), "pull");
+  assert.deepEqual(
+    [kept.reason, kept.op, kept.retryAfterMs, kept.facts],
+    ["RATE_LIMITED", "fetch", 7, { a: "b" }],
+  );
+});
+
 test("an abort is a cancel, and keeps the reason it was given", () => {
   const controller = new AbortController();
   controller.abort();

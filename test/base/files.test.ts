@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { makeDir, makeTempDir, removeTree, writeAtomic } from "../../src/base/files.ts";
+import { makeDir, makeTempDir, removeTree, sweepTemporaries, writeAtomic } from "../../src/base/files.ts";
 
 test("a temporary folder is ours alone, and goes", async () => {
   let path = "";
@@ -67,4 +67,17 @@ test("an atomic write replaces the whole file and leaves nothing beside it", asy
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("what a killed replacement of a file left is swept, and nothing else", async () => {
+  await using folder = await makeTempDir("banger-sweep-");
+  const names = ["daemon.json", "daemon.json.22a99390e44b.tmp", "notes.tmp", "x.22a99390e44b.tmp.keep"];
+  for (const name of names) writeFileSync(join(folder.path, name), "x");
+  await sweepTemporaries(folder.path);
+  await sweepTemporaries(join(folder.path, "none"));
+  assert.deepEqual(readdirSync(folder.path).toSorted(), [
+    "daemon.json",
+    "notes.tmp",
+    "x.22a99390e44b.tmp.keep",
+  ]);
 });
