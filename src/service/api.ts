@@ -5,6 +5,7 @@ import { ImageService } from "../../gen/banger/image/v1/image_service_pb.ts";
 import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { cacheRoutes, type CacheDeps } from "./handlers/cache.ts";
+import { compareRoutes } from "./handlers/compare.ts";
 import { daemonRoutes, type DaemonDeps } from "./handlers/daemon.ts";
 import { exportRoutes } from "./handlers/export.ts";
 import { fileRoutes } from "./handlers/files.ts";
@@ -28,6 +29,7 @@ export function addApi(server: Server, deps: DaemonDeps & CacheDeps & KernelPart
     ...pullRoutes(parts),
     ...imageRoutes(parts),
     ...fileRoutes(parts),
+    ...compareRoutes(parts),
     ...exportRoutes(parts),
     ...leaseRoutes(parts),
   });

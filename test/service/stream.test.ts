@@ -62,6 +62,8 @@ function unavailable(): Routes<typeof ImageService> {
     verifyImage: notImplemented(all.verifyImage),
     listFiles: notImplemented(all.listFiles),
     readFile: notImplemented(all.readFile),
+    diffImages: notImplemented(all.diffImages),
+    getImageUsage: notImplemented(all.getImageUsage),
     exportImage: notImplemented(all.exportImage),
     acquireImage: notImplemented(all.acquireImage),
     releaseImage: notImplemented(all.releaseImage),

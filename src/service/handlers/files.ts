@@ -64,7 +64,7 @@ export function fileRoutes({ store, stateDir, limits }: FileDeps) {
   };
 }
 
-const types: Readonly<Record<Ext4Inode["kind"], FileType>> = {
+export const fileTypes: Readonly<Record<Ext4Inode["kind"], FileType>> = {
   file: FileType.REGULAR,
   directory: FileType.DIRECTORY,
   symlink: FileType.SYMLINK,
@@ -78,7 +78,7 @@ function fileInfo({ name, inode, linkTarget, xattrs }: ListedFile): FileInfo {
   const { seconds, nanoseconds } = inode.mtime;
   return create(FileInfoSchema, {
     name: bytesToBuffer(name),
-    type: types[inode.kind],
+    type: fileTypes[inode.kind],
     mode: inode.mode,
     uid: inode.uid,
     gid: inode.gid,

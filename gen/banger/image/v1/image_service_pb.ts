@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file banger/image/v1/image_service.proto.
  */
 export const file_banger_image_v1_image_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNiYW5nZXIvaW1hZ2UvdjEvaW1hZ2Vfc2VydmljZS5wcm90bxIPYmFuZ2VyLmltYWdlLnYxIlQKEFB1bGxJbWFnZVJlcXVlc3QSEQoJcmVmZXJlbmNlGAEgASgJEi0KB29wdGlvbnMYAiABKAsyHC5iYW5nZXIuaW1hZ2UudjEuUHVsbE9wdGlvbnMiPgoRUHVsbEltYWdlUmVzcG9uc2USKQoFZXZlbnQYASABKAsyGi5iYW5nZXIuaW1hZ2UudjEuUHVsbEV2ZW50IiMKEFdhdGNoUHVsbFJlcXVlc3QSDwoHcHVsbF9pZBgBIAEoCSI+ChFXYXRjaFB1bGxSZXNwb25zZRIpCgVldmVudBgBIAEoCzIaLmJhbmdlci5pbWFnZS52MS5QdWxsRXZlbnQiTgoQTGlzdFB1bGxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRITCgthY3RpdmVfb25seRgDIAEoCCJSChFMaXN0UHVsbHNSZXNwb25zZRIkCgVwdWxscxgBIAMoCzIVLmJhbmdlci5pbWFnZS52MS5QdWxsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIhCg5HZXRQdWxsUmVxdWVzdBIPCgdwdWxsX2lkGAEgASgJIjYKD0dldFB1bGxSZXNwb25zZRIjCgRwdWxsGAEgASgLMhUuYmFuZ2VyLmltYWdlLnYxLlB1bGwiJAoRQ2FuY2VsUHVsbFJlcXVlc3QSDwoHcHVsbF9pZBgBIAEoCSI5ChJDYW5jZWxQdWxsUmVzcG9uc2USIwoEcHVsbBgBIAEoCzIVLmJhbmdlci5pbWFnZS52MS5QdWxsIlcKE1Jlc29sdmVJbWFnZVJlcXVlc3QSEQoJcmVmZXJlbmNlGAEgASgJEi0KB29wdGlvbnMYAiABKAsyHC5iYW5nZXIuaW1hZ2UudjEuUHVsbE9wdGlvbnMigAMKFFJlc29sdmVJbWFnZVJlc3BvbnNlEhEKCXJlZmVyZW5jZRgBIAEoCRIXCg9tYW5pZmVzdF9kaWdlc3QYAiABKAkSFAoMaW5kZXhfZGlnZXN0GAMgASgJEisKCHBsYXRmb3JtGAQgASgLMhkuYmFuZ2VyLmltYWdlLnYxLlBsYXRmb3JtEjYKE2F2YWlsYWJsZV9wbGF0Zm9ybXMYBSADKAsyGS5iYW5nZXIuaW1hZ2UudjEuUGxhdGZvcm0SJgoGbGF5ZXJzGAYgAygLMhYuYmFuZ2VyLmltYWdlLnYxLkxheWVyEhYKDmJ5dGVzX3RvX2ZldGNoGAcgASgDEhkKEWRpc2tfbmVlZGVkX2J5dGVzGAggASgDEhQKDGRlZmF1bHRfbmFtZRgJIAEoCRIZChFleGlzdGluZ19pbWFnZV9pZBgKIAEoCRI1CglzaWduYXR1cmUYCyABKAsyIi5iYW5nZXIuaW1hZ2UudjEuVmVyaWZpZWRTaWduYXR1cmUiIAoPR2V0SW1hZ2VSZXF1ZXN0Eg0KBWltYWdlGAEgASgJIjkKEEdldEltYWdlUmVzcG9uc2USJQoFaW1hZ2UYASABKAsyFi5iYW5nZXIuaW1hZ2UudjEuSW1hZ2UiqQEKEUxpc3RJbWFnZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhMKC25hbWVfcHJlZml4GAMgASgJEhIKCnJlcG9zaXRvcnkYBCABKAkSKgoFb3JkZXIYBSABKA4yGy5iYW5nZXIuaW1hZ2UudjEuSW1hZ2VPcmRlchIYChBpbmNsdWRlX25hbWVsZXNzGAYgASgIIlUKEkxpc3RJbWFnZXNSZXNwb25zZRImCgZpbWFnZXMYASADKAsyFi5iYW5nZXIuaW1hZ2UudjEuSW1hZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjUKElJlbmFtZUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIQCghuZXdfbmFtZRgCIAEoCSI8ChNSZW5hbWVJbWFnZVJlc3BvbnNlEiUKBWltYWdlGAEgASgLMhYuYmFuZ2VyLmltYWdlLnYxLkltYWdlIiMKEkRlbGV0ZUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCSI2ChNEZWxldGVJbWFnZVJlc3BvbnNlEgoKAmlkGAEgASgJEhMKC2ZyZWVkX2J5dGVzGAIgASgDIlAKElZlcmlmeUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIrCgVkZXB0aBgCIAEoDjIcLmJhbmdlci5pbWFnZS52MS5WZXJpZnlEZXB0aCKiAQoTVmVyaWZ5SW1hZ2VSZXNwb25zZRITCgtpbm9kZV9jb3VudBgBIAEoAxIcChRjb250ZW50X2J5dGVzX2hhc2hlZBgCIAEoAxIwCgtkaWZmZXJlbmNlcxgDIAMoCzIbLmJhbmdlci5pbWFnZS52MS5EaWZmZXJlbmNlEhEKCXRydW5jYXRlZBgEIAEoCBITCgtmc2NrX291dHB1dBgFIAEoCSJKCgpEaWZmZXJlbmNlEgwKBHBhdGgYASABKAkSDQoFZmllbGQYAiABKAkSEAoIZXhwZWN0ZWQYAyABKAkSDQoFZm91bmQYBCABKAkiVgoQTGlzdEZpbGVzUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIMCgRwYXRoGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlYKEUxpc3RGaWxlc1Jlc3BvbnNlEigKBWZpbGVzGAEgAygLMhkuYmFuZ2VyLmltYWdlLnYxLkZpbGVJbmZvEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSL4AgoIRmlsZUluZm8SDAoEbmFtZRgBIAEoDBInCgR0eXBlGAIgASgOMhkuYmFuZ2VyLmltYWdlLnYxLkZpbGVUeXBlEgwKBG1vZGUYAyABKA0SCwoDdWlkGAQgASgNEgsKA2dpZBgFIAEoDRISCgpzaXplX2J5dGVzGAYgASgDEi8KC21vZGlmeV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaW5rX2NvdW50GAggASgNEhMKC2xpbmtfdGFyZ2V0GAkgASgMEhQKDGRldmljZV9tYWpvchgKIAEoDRIUCgxkZXZpY2VfbWlub3IYCyABKA0SDQoFaW5vZGUYDCABKAQSNQoGeGF0dHJzGA0gAygLMiUuYmFuZ2VyLmltYWdlLnYxLkZpbGVJbmZvLlhhdHRyc0VudHJ5Gi0KC1hhdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiTgoPUmVhZEZpbGVSZXF1ZXN0Eg0KBWltYWdlGAEgASgJEgwKBHBhdGgYAiABKAkSDgoGb2Zmc2V0GAMgASgDEg4KBmxlbmd0aBgEIAEoAyIhChBSZWFkRmlsZVJlc3BvbnNlEg0KBWNodW5rGAEgASgMIlIKEkV4cG9ydEltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRItCgZmb3JtYXQYAiABKA4yHS5iYW5nZXIuaW1hZ2UudjEuRXhwb3J0Rm9ybWF0Ik4KE0V4cG9ydEltYWdlUmVzcG9uc2USDgoGb2Zmc2V0GAEgASgDEg0KBWNodW5rGAIgASgMEhgKEHRvdGFsX3NpemVfYnl0ZXMYAyABKAMibgoTQWNxdWlyZUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIOCgZob2xkZXIYAiABKAkSJgoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGxlYXNlX2lkGAQgASgJIoABChRBY3F1aXJlSW1hZ2VSZXNwb25zZRIQCghsZWFzZV9pZBgBIAEoCRIlCgVpbWFnZRgCIAEoCzIWLmJhbmdlci5pbWFnZS52MS5JbWFnZRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJwoTUmVsZWFzZUltYWdlUmVxdWVzdBIQCghsZWFzZV9pZBgBIAEoCSIWChRSZWxlYXNlSW1hZ2VSZXNwb25zZSp8CgpJbWFnZU9yZGVyEhsKF0lNQUdFX09SREVSX1VOU1BFQ0lGSUVEEAASFAoQSU1BR0VfT1JERVJfTkFNRRABEhwKGElNQUdFX09SREVSX05FV0VTVF9GSVJTVBACEh0KGUlNQUdFX09SREVSX0xBUkdFU1RfRklSU1QQAyrSAQoIRmlsZVR5cGUSGQoVRklMRV9UWVBFX1VOU1BFQ0lGSUVEEAASFQoRRklMRV9UWVBFX1JFR1VMQVIQARIXChNGSUxFX1RZUEVfRElSRUNUT1JZEAISFQoRRklMRV9UWVBFX1NZTUxJTksQAxIeChpGSUxFX1RZUEVfQ0hBUkFDVEVSX0RFVklDRRAEEhoKFkZJTEVfVFlQRV9CTE9DS19ERVZJQ0UQBRISCg5GSUxFX1RZUEVfRklGTxAGEhQKEEZJTEVfVFlQRV9TT0NLRVQQBypcCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhUKEUVYUE9SVF9GT1JNQVRfUkFXEAESFgoSRVhQT1JUX0ZPUk1BVF9aU1REEAIygwsKDEltYWdlU2VydmljZRJUCglQdWxsSW1hZ2USIS5iYW5nZXIuaW1hZ2UudjEuUHVsbEltYWdlUmVxdWVzdBoiLmJhbmdlci5pbWFnZS52MS5QdWxsSW1hZ2VSZXNwb25zZTABElQKCVdhdGNoUHVsbBIhLmJhbmdlci5pbWFnZS52MS5XYXRjaFB1bGxSZXF1ZXN0GiIuYmFuZ2VyLmltYWdlLnYxLldhdGNoUHVsbFJlc3BvbnNlMAESUgoJTGlzdFB1bGxzEiEuYmFuZ2VyLmltYWdlLnYxLkxpc3RQdWxsc1JlcXVlc3QaIi5iYW5nZXIuaW1hZ2UudjEuTGlzdFB1bGxzUmVzcG9uc2USTAoHR2V0UHVsbBIfLmJhbmdlci5pbWFnZS52MS5HZXRQdWxsUmVxdWVzdBogLmJhbmdlci5pbWFnZS52MS5HZXRQdWxsUmVzcG9uc2USVQoKQ2FuY2VsUHVsbBIiLmJhbmdlci5pbWFnZS52MS5DYW5jZWxQdWxsUmVxdWVzdBojLmJhbmdlci5pbWFnZS52MS5DYW5jZWxQdWxsUmVzcG9uc2USWwoMUmVzb2x2ZUltYWdlEiQuYmFuZ2VyLmltYWdlLnYxLlJlc29sdmVJbWFnZVJlcXVlc3QaJS5iYW5nZXIuaW1hZ2UudjEuUmVzb2x2ZUltYWdlUmVzcG9uc2USTwoIR2V0SW1hZ2USIC5iYW5nZXIuaW1hZ2UudjEuR2V0SW1hZ2VSZXF1ZXN0GiEuYmFuZ2VyLmltYWdlLnYxLkdldEltYWdlUmVzcG9uc2USVQoKTGlzdEltYWdlcxIiLmJhbmdlci5pbWFnZS52MS5MaXN0SW1hZ2VzUmVxdWVzdBojLmJhbmdlci5pbWFnZS52MS5MaXN0SW1hZ2VzUmVzcG9uc2USWAoLUmVuYW1lSW1hZ2USIy5iYW5nZXIuaW1hZ2UudjEuUmVuYW1lSW1hZ2VSZXF1ZXN0GiQuYmFuZ2VyLmltYWdlLnYxLlJlbmFtZUltYWdlUmVzcG9uc2USWAoLRGVsZXRlSW1hZ2USIy5iYW5nZXIuaW1hZ2UudjEuRGVsZXRlSW1hZ2VSZXF1ZXN0GiQuYmFuZ2VyLmltYWdlLnYxLkRlbGV0ZUltYWdlUmVzcG9uc2USWAoLVmVyaWZ5SW1hZ2USIy5iYW5nZXIuaW1hZ2UudjEuVmVyaWZ5SW1hZ2VSZXF1ZXN0GiQuYmFuZ2VyLmltYWdlLnYxLlZlcmlmeUltYWdlUmVzcG9uc2USUgoJTGlzdEZpbGVzEiEuYmFuZ2VyLmltYWdlLnYxLkxpc3RGaWxlc1JlcXVlc3QaIi5iYW5nZXIuaW1hZ2UudjEuTGlzdEZpbGVzUmVzcG9uc2USUQoIUmVhZEZpbGUSIC5iYW5nZXIuaW1hZ2UudjEuUmVhZEZpbGVSZXF1ZXN0GiEuYmFuZ2VyLmltYWdlLnYxLlJlYWRGaWxlUmVzcG9uc2UwARJaCgtFeHBvcnRJbWFnZRIjLmJhbmdlci5pbWFnZS52MS5FeHBvcnRJbWFnZVJlcXVlc3QaJC5iYW5nZXIuaW1hZ2UudjEuRXhwb3J0SW1hZ2VSZXNwb25zZTABElsKDEFjcXVpcmVJbWFnZRIkLmJhbmdlci5pbWFnZS52MS5BY3F1aXJlSW1hZ2VSZXF1ZXN0GiUuYmFuZ2VyLmltYWdlLnYxLkFjcXVpcmVJbWFnZVJlc3BvbnNlElsKDFJlbGVhc2VJbWFnZRIkLmJhbmdlci5pbWFnZS52MS5SZWxlYXNlSW1hZ2VSZXF1ZXN0GiUuYmFuZ2VyLmltYWdlLnYxLlJlbGVhc2VJbWFnZVJlc3BvbnNlYgZwcm90bzM", [file_banger_image_v1_image, file_banger_image_v1_pull, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiNiYW5nZXIvaW1hZ2UvdjEvaW1hZ2Vfc2VydmljZS5wcm90bxIPYmFuZ2VyLmltYWdlLnYxIlQKEFB1bGxJbWFnZVJlcXVlc3QSEQoJcmVmZXJlbmNlGAEgASgJEi0KB29wdGlvbnMYAiABKAsyHC5iYW5nZXIuaW1hZ2UudjEuUHVsbE9wdGlvbnMiPgoRUHVsbEltYWdlUmVzcG9uc2USKQoFZXZlbnQYASABKAsyGi5iYW5nZXIuaW1hZ2UudjEuUHVsbEV2ZW50IiMKEFdhdGNoUHVsbFJlcXVlc3QSDwoHcHVsbF9pZBgBIAEoCSI+ChFXYXRjaFB1bGxSZXNwb25zZRIpCgVldmVudBgBIAEoCzIaLmJhbmdlci5pbWFnZS52MS5QdWxsRXZlbnQiTgoQTGlzdFB1bGxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRITCgthY3RpdmVfb25seRgDIAEoCCJSChFMaXN0UHVsbHNSZXNwb25zZRIkCgVwdWxscxgBIAMoCzIVLmJhbmdlci5pbWFnZS52MS5QdWxsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIhCg5HZXRQdWxsUmVxdWVzdBIPCgdwdWxsX2lkGAEgASgJIjYKD0dldFB1bGxSZXNwb25zZRIjCgRwdWxsGAEgASgLMhUuYmFuZ2VyLmltYWdlLnYxLlB1bGwiJAoRQ2FuY2VsUHVsbFJlcXVlc3QSDwoHcHVsbF9pZBgBIAEoCSI5ChJDYW5jZWxQdWxsUmVzcG9uc2USIwoEcHVsbBgBIAEoCzIVLmJhbmdlci5pbWFnZS52MS5QdWxsIlcKE1Jlc29sdmVJbWFnZVJlcXVlc3QSEQoJcmVmZXJlbmNlGAEgASgJEi0KB29wdGlvbnMYAiABKAsyHC5iYW5nZXIuaW1hZ2UudjEuUHVsbE9wdGlvbnMigAMKFFJlc29sdmVJbWFnZVJlc3BvbnNlEhEKCXJlZmVyZW5jZRgBIAEoCRIXCg9tYW5pZmVzdF9kaWdlc3QYAiABKAkSFAoMaW5kZXhfZGlnZXN0GAMgASgJEisKCHBsYXRmb3JtGAQgASgLMhkuYmFuZ2VyLmltYWdlLnYxLlBsYXRmb3JtEjYKE2F2YWlsYWJsZV9wbGF0Zm9ybXMYBSADKAsyGS5iYW5nZXIuaW1hZ2UudjEuUGxhdGZvcm0SJgoGbGF5ZXJzGAYgAygLMhYuYmFuZ2VyLmltYWdlLnYxLkxheWVyEhYKDmJ5dGVzX3RvX2ZldGNoGAcgASgDEhkKEWRpc2tfbmVlZGVkX2J5dGVzGAggASgDEhQKDGRlZmF1bHRfbmFtZRgJIAEoCRIZChFleGlzdGluZ19pbWFnZV9pZBgKIAEoCRI1CglzaWduYXR1cmUYCyABKAsyIi5iYW5nZXIuaW1hZ2UudjEuVmVyaWZpZWRTaWduYXR1cmUiIAoPR2V0SW1hZ2VSZXF1ZXN0Eg0KBWltYWdlGAEgASgJIjkKEEdldEltYWdlUmVzcG9uc2USJQoFaW1hZ2UYASABKAsyFi5iYW5nZXIuaW1hZ2UudjEuSW1hZ2UiqQEKEUxpc3RJbWFnZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhMKC25hbWVfcHJlZml4GAMgASgJEhIKCnJlcG9zaXRvcnkYBCABKAkSKgoFb3JkZXIYBSABKA4yGy5iYW5nZXIuaW1hZ2UudjEuSW1hZ2VPcmRlchIYChBpbmNsdWRlX25hbWVsZXNzGAYgASgIIlUKEkxpc3RJbWFnZXNSZXNwb25zZRImCgZpbWFnZXMYASADKAsyFi5iYW5nZXIuaW1hZ2UudjEuSW1hZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjUKElJlbmFtZUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIQCghuZXdfbmFtZRgCIAEoCSI8ChNSZW5hbWVJbWFnZVJlc3BvbnNlEiUKBWltYWdlGAEgASgLMhYuYmFuZ2VyLmltYWdlLnYxLkltYWdlIiMKEkRlbGV0ZUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCSI2ChNEZWxldGVJbWFnZVJlc3BvbnNlEgoKAmlkGAEgASgJEhMKC2ZyZWVkX2J5dGVzGAIgASgDIlAKElZlcmlmeUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIrCgVkZXB0aBgCIAEoDjIcLmJhbmdlci5pbWFnZS52MS5WZXJpZnlEZXB0aCKiAQoTVmVyaWZ5SW1hZ2VSZXNwb25zZRITCgtpbm9kZV9jb3VudBgBIAEoAxIcChRjb250ZW50X2J5dGVzX2hhc2hlZBgCIAEoAxIwCgtkaWZmZXJlbmNlcxgDIAMoCzIbLmJhbmdlci5pbWFnZS52MS5EaWZmZXJlbmNlEhEKCXRydW5jYXRlZBgEIAEoCBITCgtmc2NrX291dHB1dBgFIAEoCSJKCgpEaWZmZXJlbmNlEgwKBHBhdGgYASABKAkSDQoFZmllbGQYAiABKAkSEAoIZXhwZWN0ZWQYAyABKAkSDQoFZm91bmQYBCABKAkiVgoQTGlzdEZpbGVzUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIMCgRwYXRoGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlYKEUxpc3RGaWxlc1Jlc3BvbnNlEigKBWZpbGVzGAEgAygLMhkuYmFuZ2VyLmltYWdlLnYxLkZpbGVJbmZvEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSL4AgoIRmlsZUluZm8SDAoEbmFtZRgBIAEoDBInCgR0eXBlGAIgASgOMhkuYmFuZ2VyLmltYWdlLnYxLkZpbGVUeXBlEgwKBG1vZGUYAyABKA0SCwoDdWlkGAQgASgNEgsKA2dpZBgFIAEoDRISCgpzaXplX2J5dGVzGAYgASgDEi8KC21vZGlmeV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaW5rX2NvdW50GAggASgNEhMKC2xpbmtfdGFyZ2V0GAkgASgMEhQKDGRldmljZV9tYWpvchgKIAEoDRIUCgxkZXZpY2VfbWlub3IYCyABKA0SDQoFaW5vZGUYDCABKAQSNQoGeGF0dHJzGA0gAygLMiUuYmFuZ2VyLmltYWdlLnYxLkZpbGVJbmZvLlhhdHRyc0VudHJ5Gi0KC1hhdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiTgoPUmVhZEZpbGVSZXF1ZXN0Eg0KBWltYWdlGAEgASgJEgwKBHBhdGgYAiABKAkSDgoGb2Zmc2V0GAMgASgDEg4KBmxlbmd0aBgEIAEoAyIhChBSZWFkRmlsZVJlc3BvbnNlEg0KBWNodW5rGAEgASgMIlcKEURpZmZJbWFnZXNSZXF1ZXN0Eg4KBmJlZm9yZRgBIAEoCRINCgVhZnRlchgCIAEoCRIUCgxpZ25vcmVfdGltZXMYAyABKAgSDQoFbGltaXQYBCABKAUimAEKEkRpZmZJbWFnZXNSZXNwb25zZRIsCgdjaGFuZ2VzGAEgAygLMhsuYmFuZ2VyLmltYWdlLnYxLlBhdGhDaGFuZ2USEQoJdHJ1bmNhdGVkGAIgASgIEhMKC2FkZGVkX2NvdW50GAMgASgDEhUKDXJlbW92ZWRfY291bnQYBCABKAMSFQoNY2hhbmdlZF9jb3VudBgFIAEoAyLQAQoKUGF0aENoYW5nZRIMCgRwYXRoGAEgASgMEi4KC3R5cGVfYmVmb3JlGAIgASgOMhkuYmFuZ2VyLmltYWdlLnYxLkZpbGVUeXBlEi0KCnR5cGVfYWZ0ZXIYAyABKA4yGS5iYW5nZXIuaW1hZ2UudjEuRmlsZVR5cGUSEwoLc2l6ZV9iZWZvcmUYBCABKAMSEgoKc2l6ZV9hZnRlchgFIAEoAxIsCgZmaWVsZHMYBiADKAsyHC5iYW5nZXIuaW1hZ2UudjEuRmllbGRDaGFuZ2UiOwoLRmllbGRDaGFuZ2USDQoFZmllbGQYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJIlEKFEdldEltYWdlVXNhZ2VSZXF1ZXN0Eg0KBWltYWdlGAEgASgJEgwKBHBhdGgYAiABKAkSDQoFZGVwdGgYAyABKAUSDQoFbGltaXQYBCABKAUi7AEKFUdldEltYWdlVXNhZ2VSZXNwb25zZRIlCgV0b3RhbBgBIAEoCzIWLmJhbmdlci5pbWFnZS52MS5Vc2FnZRIrCgdmb2xkZXJzGAIgAygLMhouYmFuZ2VyLmltYWdlLnYxLlBhdGhVc2FnZRIpCgVmaWxlcxgDIAMoCzIaLmJhbmdlci5pbWFnZS52MS5QYXRoVXNhZ2USKwoGbGF5ZXJzGAQgAygLMhsuYmFuZ2VyLmltYWdlLnYxLkxheWVyVXNhZ2USFAoMbGF5ZXJzX2tub3duGAUgASgIEhEKCXRydW5jYXRlZBgGIAEoCCIzCgVVc2FnZRIVCg1jb250ZW50X2J5dGVzGAEgASgDEhMKC2lub2RlX2NvdW50GAIgASgDIkAKCVBhdGhVc2FnZRIMCgRwYXRoGAEgASgMEiUKBXVzYWdlGAIgASgLMhYuYmFuZ2VyLmltYWdlLnYxLlVzYWdlImoKCkxheWVyVXNhZ2USDQoFaW5kZXgYASABKAUSDgoGZGlnZXN0GAIgASgJEiUKBXVzYWdlGAMgASgLMhYuYmFuZ2VyLmltYWdlLnYxLlVzYWdlEhYKDmluZmxhdGVkX2J5dGVzGAQgASgDIlIKEkV4cG9ydEltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRItCgZmb3JtYXQYAiABKA4yHS5iYW5nZXIuaW1hZ2UudjEuRXhwb3J0Rm9ybWF0Ik4KE0V4cG9ydEltYWdlUmVzcG9uc2USDgoGb2Zmc2V0GAEgASgDEg0KBWNodW5rGAIgASgMEhgKEHRvdGFsX3NpemVfYnl0ZXMYAyABKAMibgoTQWNxdWlyZUltYWdlUmVxdWVzdBINCgVpbWFnZRgBIAEoCRIOCgZob2xkZXIYAiABKAkSJgoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGxlYXNlX2lkGAQgASgJIoABChRBY3F1aXJlSW1hZ2VSZXNwb25zZRIQCghsZWFzZV9pZBgBIAEoCRIlCgVpbWFnZRgCIAEoCzIWLmJhbmdlci5pbWFnZS52MS5JbWFnZRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJwoTUmVsZWFzZUltYWdlUmVxdWVzdBIQCghsZWFzZV9pZBgBIAEoCSIWChRSZWxlYXNlSW1hZ2VSZXNwb25zZSp8CgpJbWFnZU9yZGVyEhsKF0lNQUdFX09SREVSX1VOU1BFQ0lGSUVEEAASFAoQSU1BR0VfT1JERVJfTkFNRRABEhwKGElNQUdFX09SREVSX05FV0VTVF9GSVJTVBACEh0KGUlNQUdFX09SREVSX0xBUkdFU1RfRklSU1QQAyrSAQoIRmlsZVR5cGUSGQoVRklMRV9UWVBFX1VOU1BFQ0lGSUVEEAASFQoRRklMRV9UWVBFX1JFR1VMQVIQARIXChNGSUxFX1RZUEVfRElSRUNUT1JZEAISFQoRRklMRV9UWVBFX1NZTUxJTksQAxIeChpGSUxFX1RZUEVfQ0hBUkFDVEVSX0RFVklDRRAEEhoKFkZJTEVfVFlQRV9CTE9DS19ERVZJQ0UQBRISCg5GSUxFX1RZUEVfRklGTxAGEhQKEEZJTEVfVFlQRV9TT0NLRVQQBypcCgxFeHBvcnRGb3JtYXQSHQoZRVhQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhUKEUVYUE9SVF9GT1JNQVRfUkFXEAESFgoSRVhQT1JUX0ZPUk1BVF9aU1REEAIyugwKDEltYWdlU2VydmljZRJUCglQdWxsSW1hZ2USIS5iYW5nZXIuaW1hZ2UudjEuUHVsbEltYWdlUmVxdWVzdBoiLmJhbmdlci5pbWFnZS52MS5QdWxsSW1hZ2VSZXNwb25zZTABElQKCVdhdGNoUHVsbBIhLmJhbmdlci5pbWFnZS52MS5XYXRjaFB1bGxSZXF1ZXN0GiIuYmFuZ2VyLmltYWdlLnYxLldhdGNoUHVsbFJlc3BvbnNlMAESUgoJTGlzdFB1bGxzEiEuYmFuZ2VyLmltYWdlLnYxLkxpc3RQdWxsc1JlcXVlc3QaIi5iYW5nZXIuaW1hZ2UudjEuTGlzdFB1bGxzUmVzcG9uc2USTAoHR2V0UHVsbBIfLmJhbmdlci5pbWFnZS52MS5HZXRQdWxsUmVxdWVzdBogLmJhbmdlci5pbWFnZS52MS5HZXRQdWxsUmVzcG9uc2USVQoKQ2FuY2VsUHVsbBIiLmJhbmdlci5pbWFnZS52MS5DYW5jZWxQdWxsUmVxdWVzdBojLmJhbmdlci5pbWFnZS52MS5DYW5jZWxQdWxsUmVzcG9uc2USWwoMUmVzb2x2ZUltYWdlEiQuYmFuZ2VyLmltYWdlLnYxLlJlc29sdmVJbWFnZVJlcXVlc3QaJS5iYW5nZXIuaW1hZ2UudjEuUmVzb2x2ZUltYWdlUmVzcG9uc2USTwoIR2V0SW1hZ2USIC5iYW5nZXIuaW1hZ2UudjEuR2V0SW1hZ2VSZXF1ZXN0GiEuYmFuZ2VyLmltYWdlLnYxLkdldEltYWdlUmVzcG9uc2USVQoKTGlzdEltYWdlcxIiLmJhbmdlci5pbWFnZS52MS5MaXN0SW1hZ2VzUmVxdWVzdBojLmJhbmdlci5pbWFnZS52MS5MaXN0SW1hZ2VzUmVzcG9uc2USWAoLUmVuYW1lSW1hZ2USIy5iYW5nZXIuaW1hZ2UudjEuUmVuYW1lSW1hZ2VSZXF1ZXN0GiQuYmFuZ2VyLmltYWdlLnYxLlJlbmFtZUltYWdlUmVzcG9uc2USWAoLRGVsZXRlSW1hZ2USIy5iYW5nZXIuaW1hZ2UudjEuRGVsZXRlSW1hZ2VSZXF1ZXN0GiQuYmFuZ2VyLmltYWdlLnYxLkRlbGV0ZUltYWdlUmVzcG9uc2USWAoLVmVyaWZ5SW1hZ2USIy5iYW5nZXIuaW1hZ2UudjEuVmVyaWZ5SW1hZ2VSZXF1ZXN0GiQuYmFuZ2VyLmltYWdlLnYxLlZlcmlmeUltYWdlUmVzcG9uc2USUgoJTGlzdEZpbGVzEiEuYmFuZ2VyLmltYWdlLnYxLkxpc3RGaWxlc1JlcXVlc3QaIi5iYW5nZXIuaW1hZ2UudjEuTGlzdEZpbGVzUmVzcG9uc2USUQoIUmVhZEZpbGUSIC5iYW5nZXIuaW1hZ2UudjEuUmVhZEZpbGVSZXF1ZXN0GiEuYmFuZ2VyLmltYWdlLnYxLlJlYWRGaWxlUmVzcG9uc2UwARJVCgpEaWZmSW1hZ2VzEiIuYmFuZ2VyLmltYWdlLnYxLkRpZmZJbWFnZXNSZXF1ZXN0GiMuYmFuZ2VyLmltYWdlLnYxLkRpZmZJbWFnZXNSZXNwb25zZRJeCg1HZXRJbWFnZVVzYWdlEiUuYmFuZ2VyLmltYWdlLnYxLkdldEltYWdlVXNhZ2VSZXF1ZXN0GiYuYmFuZ2VyLmltYWdlLnYxLkdldEltYWdlVXNhZ2VSZXNwb25zZRJaCgtFeHBvcnRJbWFnZRIjLmJhbmdlci5pbWFnZS52MS5FeHBvcnRJbWFnZVJlcXVlc3QaJC5iYW5nZXIuaW1hZ2UudjEuRXhwb3J0SW1hZ2VSZXNwb25zZTABElsKDEFjcXVpcmVJbWFnZRIkLmJhbmdlci5pbWFnZS52MS5BY3F1aXJlSW1hZ2VSZXF1ZXN0GiUuYmFuZ2VyLmltYWdlLnYxLkFjcXVpcmVJbWFnZVJlc3BvbnNlElsKDFJlbGVhc2VJbWFnZRIkLmJhbmdlci5pbWFnZS52MS5SZWxlYXNlSW1hZ2VSZXF1ZXN0GiUuYmFuZ2VyLmltYWdlLnYxLlJlbGVhc2VJbWFnZVJlc3BvbnNlYgZwcm90bzM", [file_banger_image_v1_image, file_banger_image_v1_pull, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message banger.image.v1.PullImageRequest
@@ -792,6 +792,345 @@ export const ReadFileResponseSchema: GenMessage<ReadFileResponse> = /*@__PURE__*
   messageDesc(file_banger_image_v1_image_service, 27);
 
 /**
+ * @generated from message banger.image.v1.DiffImagesRequest
+ */
+export type DiffImagesRequest = Message<"banger.image.v1.DiffImagesRequest"> & {
+  /**
+   * Names, ids, or unique beginnings of ids.
+   *
+   * @generated from field: string before = 1;
+   */
+  before: string;
+
+  /**
+   * @generated from field: string after = 2;
+   */
+  after: string;
+
+  /**
+   * Modification times count for nothing.
+   *
+   * @generated from field: bool ignore_times = 3;
+   */
+  ignoreTimes: boolean;
+
+  /**
+   * Changes that are listed, at most 10000; 0 is 1000. All are counted.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message banger.image.v1.DiffImagesRequest.
+ * Use `create(DiffImagesRequestSchema)` to create a new message.
+ */
+export const DiffImagesRequestSchema: GenMessage<DiffImagesRequest> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 28);
+
+/**
+ * @generated from message banger.image.v1.DiffImagesResponse
+ */
+export type DiffImagesResponse = Message<"banger.image.v1.DiffImagesResponse"> & {
+  /**
+   * In the order of a walk: a folder before what is in it.
+   *
+   * @generated from field: repeated banger.image.v1.PathChange changes = 1;
+   */
+  changes: PathChange[];
+
+  /**
+   * There are more than are listed.
+   *
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+
+  /**
+   * @generated from field: int64 added_count = 3;
+   */
+  addedCount: bigint;
+
+  /**
+   * @generated from field: int64 removed_count = 4;
+   */
+  removedCount: bigint;
+
+  /**
+   * @generated from field: int64 changed_count = 5;
+   */
+  changedCount: bigint;
+};
+
+/**
+ * Describes the message banger.image.v1.DiffImagesResponse.
+ * Use `create(DiffImagesResponseSchema)` to create a new message.
+ */
+export const DiffImagesResponseSchema: GenMessage<DiffImagesResponse> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 29);
+
+/**
+ * A path that is in one image alone, or in both and not the same.
+ *
+ * @generated from message banger.image.v1.PathChange
+ */
+export type PathChange = Message<"banger.image.v1.PathChange"> & {
+  /**
+   * Raw bytes, without a slash at the start. Empty is the root.
+   *
+   * @generated from field: bytes path = 1;
+   */
+  path: Uint8Array;
+
+  /**
+   * What is there; unspecified where nothing is.
+   *
+   * @generated from field: banger.image.v1.FileType type_before = 2;
+   */
+  typeBefore: FileType;
+
+  /**
+   * @generated from field: banger.image.v1.FileType type_after = 3;
+   */
+  typeAfter: FileType;
+
+  /**
+   * Of files; 0 for anything else.
+   *
+   * @generated from field: int64 size_before = 4;
+   */
+  sizeBefore: bigint;
+
+  /**
+   * @generated from field: int64 size_after = 5;
+   */
+  sizeAfter: bigint;
+
+  /**
+   * Empty unless the path is in both.
+   *
+   * @generated from field: repeated banger.image.v1.FieldChange fields = 6;
+   */
+  fields: FieldChange[];
+};
+
+/**
+ * Describes the message banger.image.v1.PathChange.
+ * Use `create(PathChangeSchema)` to create a new message.
+ */
+export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 30);
+
+/**
+ * @generated from message banger.image.v1.FieldChange
+ */
+export type FieldChange = Message<"banger.image.v1.FieldChange"> & {
+  /**
+   * `type`, `mode`, `owner`, `size`, `mtime`, `target`, `device`, `content`, or
+   * `xattr` and its name.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * @generated from field: string before = 2;
+   */
+  before: string;
+
+  /**
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message banger.image.v1.FieldChange.
+ * Use `create(FieldChangeSchema)` to create a new message.
+ */
+export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 31);
+
+/**
+ * @generated from message banger.image.v1.GetImageUsageRequest
+ */
+export type GetImageUsageRequest = Message<"banger.image.v1.GetImageUsageRequest"> & {
+  /**
+   * @generated from field: string image = 1;
+   */
+  image: string;
+
+  /**
+   * A folder inside the image; no link is followed. Empty is the root.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * Levels of folders that are told apart, at most 64; 0 is 1.
+   *
+   * @generated from field: int32 depth = 3;
+   */
+  depth: number;
+
+  /**
+   * Folders, and files, that are listed, at most 256; 0 is 20.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message banger.image.v1.GetImageUsageRequest.
+ * Use `create(GetImageUsageRequestSchema)` to create a new message.
+ */
+export const GetImageUsageRequestSchema: GenMessage<GetImageUsageRequest> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 32);
+
+/**
+ * @generated from message banger.image.v1.GetImageUsageResponse
+ */
+export type GetImageUsageResponse = Message<"banger.image.v1.GetImageUsageResponse"> & {
+  /**
+   * Of all below the path, and of itself.
+   *
+   * @generated from field: banger.image.v1.Usage total = 1;
+   */
+  total?: Usage | undefined;
+
+  /**
+   * Largest first.
+   *
+   * @generated from field: repeated banger.image.v1.PathUsage folders = 2;
+   */
+  folders: PathUsage[];
+
+  /**
+   * @generated from field: repeated banger.image.v1.PathUsage files = 3;
+   */
+  files: PathUsage[];
+
+  /**
+   * Oldest first, what was injected last; those that nothing below the path
+   * stems from are left out.
+   *
+   * @generated from field: repeated banger.image.v1.LayerUsage layers = 4;
+   */
+  layers: LayerUsage[];
+
+  /**
+   * False for images of earlier versions: nobody knows what stems from where.
+   *
+   * @generated from field: bool layers_known = 5;
+   */
+  layersKnown: boolean;
+
+  /**
+   * There are more folders or files than are listed.
+   *
+   * @generated from field: bool truncated = 6;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message banger.image.v1.GetImageUsageResponse.
+ * Use `create(GetImageUsageResponseSchema)` to create a new message.
+ */
+export const GetImageUsageResponseSchema: GenMessage<GetImageUsageResponse> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 33);
+
+/**
+ * @generated from message banger.image.v1.Usage
+ */
+export type Usage = Message<"banger.image.v1.Usage"> & {
+  /**
+   * Stored bytes of files, holes left out. A hard-linked file counts once, where
+   * its first name is.
+   *
+   * @generated from field: int64 content_bytes = 1;
+   */
+  contentBytes: bigint;
+
+  /**
+   * @generated from field: int64 inode_count = 2;
+   */
+  inodeCount: bigint;
+};
+
+/**
+ * Describes the message banger.image.v1.Usage.
+ * Use `create(UsageSchema)` to create a new message.
+ */
+export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 34);
+
+/**
+ * @generated from message banger.image.v1.PathUsage
+ */
+export type PathUsage = Message<"banger.image.v1.PathUsage"> & {
+  /**
+   * Raw bytes, without a slash at the start.
+   *
+   * @generated from field: bytes path = 1;
+   */
+  path: Uint8Array;
+
+  /**
+   * @generated from field: banger.image.v1.Usage usage = 2;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message banger.image.v1.PathUsage.
+ * Use `create(PathUsageSchema)` to create a new message.
+ */
+export const PathUsageSchema: GenMessage<PathUsage> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 35);
+
+/**
+ * @generated from message banger.image.v1.LayerUsage
+ */
+export type LayerUsage = Message<"banger.image.v1.LayerUsage"> & {
+  /**
+   * Position, from 0 and oldest first.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index: number;
+
+  /**
+   * Empty for what was injected.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * @generated from field: banger.image.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * What the layer inflates to, hidden files and headers included.
+   *
+   * @generated from field: int64 inflated_bytes = 4;
+   */
+  inflatedBytes: bigint;
+};
+
+/**
+ * Describes the message banger.image.v1.LayerUsage.
+ * Use `create(LayerUsageSchema)` to create a new message.
+ */
+export const LayerUsageSchema: GenMessage<LayerUsage> = /*@__PURE__*/
+  messageDesc(file_banger_image_v1_image_service, 36);
+
+/**
  * @generated from message banger.image.v1.ExportImageRequest
  */
 export type ExportImageRequest = Message<"banger.image.v1.ExportImageRequest"> & {
@@ -813,7 +1152,7 @@ export type ExportImageRequest = Message<"banger.image.v1.ExportImageRequest"> &
  * Use `create(ExportImageRequestSchema)` to create a new message.
  */
 export const ExportImageRequestSchema: GenMessage<ExportImageRequest> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_image_service, 28);
+  messageDesc(file_banger_image_v1_image_service, 37);
 
 /**
  * @generated from message banger.image.v1.ExportImageResponse
@@ -846,7 +1185,7 @@ export type ExportImageResponse = Message<"banger.image.v1.ExportImageResponse">
  * Use `create(ExportImageResponseSchema)` to create a new message.
  */
 export const ExportImageResponseSchema: GenMessage<ExportImageResponse> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_image_service, 29);
+  messageDesc(file_banger_image_v1_image_service, 38);
 
 /**
  * @generated from message banger.image.v1.AcquireImageRequest
@@ -884,7 +1223,7 @@ export type AcquireImageRequest = Message<"banger.image.v1.AcquireImageRequest">
  * Use `create(AcquireImageRequestSchema)` to create a new message.
  */
 export const AcquireImageRequestSchema: GenMessage<AcquireImageRequest> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_image_service, 30);
+  messageDesc(file_banger_image_v1_image_service, 39);
 
 /**
  * @generated from message banger.image.v1.AcquireImageResponse
@@ -911,7 +1250,7 @@ export type AcquireImageResponse = Message<"banger.image.v1.AcquireImageResponse
  * Use `create(AcquireImageResponseSchema)` to create a new message.
  */
 export const AcquireImageResponseSchema: GenMessage<AcquireImageResponse> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_image_service, 31);
+  messageDesc(file_banger_image_v1_image_service, 40);
 
 /**
  * @generated from message banger.image.v1.ReleaseImageRequest
@@ -928,7 +1267,7 @@ export type ReleaseImageRequest = Message<"banger.image.v1.ReleaseImageRequest">
  * Use `create(ReleaseImageRequestSchema)` to create a new message.
  */
 export const ReleaseImageRequestSchema: GenMessage<ReleaseImageRequest> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_image_service, 32);
+  messageDesc(file_banger_image_v1_image_service, 41);
 
 /**
  * @generated from message banger.image.v1.ReleaseImageResponse
@@ -941,7 +1280,7 @@ export type ReleaseImageResponse = Message<"banger.image.v1.ReleaseImageResponse
  * Use `create(ReleaseImageResponseSchema)` to create a new message.
  */
 export const ReleaseImageResponseSchema: GenMessage<ReleaseImageResponse> = /*@__PURE__*/
-  messageDesc(file_banger_image_v1_image_service, 33);
+  messageDesc(file_banger_image_v1_image_service, 42);
 
 /**
  * @generated from enum banger.image.v1.ImageOrder
@@ -1197,6 +1536,27 @@ export const ImageService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadFileRequestSchema;
     output: typeof ReadFileResponseSchema;
+  },
+  /**
+   * Compares two published images path by path, by what was stored of them when
+   * they were made.
+   *
+   * @generated from rpc banger.image.v1.ImageService.DiffImages
+   */
+  diffImages: {
+    methodKind: "unary";
+    input: typeof DiffImagesRequestSchema;
+    output: typeof DiffImagesResponseSchema;
+  },
+  /**
+   * Tells what is large in a published image, by folder, file and layer.
+   *
+   * @generated from rpc banger.image.v1.ImageService.GetImageUsage
+   */
+  getImageUsage: {
+    methodKind: "unary";
+    input: typeof GetImageUsageRequestSchema;
+    output: typeof GetImageUsageResponseSchema;
   },
   /**
    * Streams the rootfs, blocks of zeros left out, or compressed.
