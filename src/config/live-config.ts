@@ -36,10 +36,10 @@ export class LiveConfig {
     return this.#config.found;
   }
 
-  /** Calls `listener` now, and with the new settings whenever they change. */
+  /** Calls `listener` now, and with the new settings whenever they change; one that throws can't take them. */
   follow(listener: (settings: Settings) => void): Disposable {
-    this.#listeners.add(listener);
     listener(this.settings);
+    this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
