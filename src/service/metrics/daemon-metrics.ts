@@ -102,9 +102,10 @@ export class DaemonMetrics implements PullObserver, Disposable {
   }
 
   #loopDelay(): Metric {
+    // What is measured is the time from one look to the next: what it should be is no delay.
     const at = (quantile: string, nanoseconds: number) => ({
       labels: { quantile },
-      value: nanoseconds / 1e9,
+      value: Math.max(0, nanoseconds / 1e9 - loopResolutionMs / 1000),
     });
     const { max } = this.#loop;
     const samples = [
