@@ -3,12 +3,17 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { defaultLimits } from "../../src/base/limits.ts";
 import { runInSlices } from "../../src/base/slices.ts";
+import type { RootfsBuilder } from "../../src/ext4/builder.ts";
+import { makeDirectBuilder } from "../../src/ext4/direct/builder.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
 import { BangerError } from "../../src/base/error.ts";
 import { flatten } from "../../src/layers/flatten.ts";
 import type { LayerIndex } from "../../src/layers/layer-index.ts";
 import type { RootTree } from "../../src/layers/root-tree.ts";
 import { LayerScanner, makeScanPool } from "../../src/layers/scan.ts";
+import { everyName } from "../../src/layers/tree-walk.ts";
+import { differences } from "../system/host-tree.ts";
+import { readMounted } from "../system/mounted.ts";
 import { surroundings, type Grounds } from "./canary.ts";
 import type { StoredCase } from "./hostile-case.ts";
 import { bounds, judgeCase, judgePeak, judgeSurroundings, ruleOf, unencodable } from "./judge.ts";
@@ -20,6 +25,8 @@ export interface CampaignReport {
   readonly accepted: number;
   readonly refused: Readonly<Record<string, number>>;
   readonly imagesBuilt: number;
+  /** Of those, how many the kernel has read. */
+  readonly imagesMounted: number;
   readonly layersBuilt: number;
   readonly slowestMs: number;
   readonly slowestCase: string;
@@ -30,6 +37,12 @@ export interface CampaignReport {
 
 /** Accepted single layers that go into one image. */
 const layersPerImage = 10;
+
+/** What is left of PATH_MAX below a mount point. */
+const longestPath = 3900;
+
+/** Bytes of an image's files, holes included, that are hashed through a mount. */
+const mostMountedBytes = 64 * 1024 * 1024;
 
 /** Time enough for one image on a machine that is busy. */
 const buildTimeoutMs = 60_000;
@@ -105,6 +118,7 @@ class Tally {
       accepted: this.#accepted,
       refused: Object.fromEntries(byCount),
       imagesBuilt: builds.images,
+      imagesMounted: builds.mounted,
       layersBuilt: builds.layers,
       slowestMs: Math.round(this.#slowest.milliseconds),
       slowestCase: this.#slowest.name,
@@ -118,6 +132,7 @@ class Tally {
 /** Builds what was accepted: cases of several layers and giants each by itself, the others several to an image. */
 class Builds {
   images = 0;
+  mounted = 0;
   layers = 0;
   readonly #tempDir: string;
   readonly #target: string;
@@ -151,21 +166,53 @@ class Builds {
     if (stack !== undefined) await this.#build(stack);
   }
 
+  /** By each builder; what both accept, the kernel must read the same of both. */
   async #build({ about, tree }: Accepted): Promise<void> {
-    const how = {
-      builder: e2fsprogsBuilder,
-      limits: defaultLimits,
-      tempDir: this.#tempDir,
-      target: this.#target,
-      timeoutMs: buildTimeoutMs,
-    };
-    const outcome = await construct(tree, about.layers, how);
-    await rm(this.#target, { force: true });
+    const images: string[] = [];
+    for (const builder of builders) {
+      const target = `${this.#target}.${builder.name}`;
+      const how = {
+        builder,
+        limits: defaultLimits,
+        tempDir: this.#tempDir,
+        target,
+        timeoutMs: buildTimeoutMs,
+      };
+      const outcome = await construct(tree, about.layers, how);
+      if (outcome.kind === "accepted") images.push(target);
+      this.#tally.complain(...judgeCase(expectedOf(about, builder), outcome));
+      if (outcome.kind === "refused") this.#tally.refuse(outcome.error);
+    }
+    const [one, other] = images;
+    if (one !== undefined && other !== undefined && kernelCanRead(tree)) {
+      const lines = differences(readMounted(one), readMounted(other));
+      this.#tally.complain(...lines.slice(0, 3).map((line) => `${about.name}: the kernel reads ${line}`));
+      this.mounted++;
+    }
+    for (const { name } of builders) await rm(`${this.#target}.${name}`, { force: true });
     this.images++;
     this.layers += about.layers.length;
-    this.#tally.complain(...judgeCase(about, outcome));
-    if (outcome.kind === "refused") this.#tally.refuse(outcome.error);
   }
+}
+
+const builders: readonly RootfsBuilder[] = [e2fsprogsBuilder, makeDirectBuilder()];
+
+/** What debugfs can't be told, the direct builder writes. */
+function expectedOf(about: StoredCase, builder: RootfsBuilder): StoredCase {
+  const { expect } = about;
+  const refused = typeof expect !== "string" && expect.rule === unencodable;
+  return builder.name === "direct" && refused ? { ...about, expect: "accepted" } : about;
+}
+
+/** Where it may be mounted, by paths short enough for a call, and in a time that a test has. */
+function kernelCanRead({ root }: RootTree): boolean {
+  if (process.getuid?.() !== 0) return false;
+  let bytes = 0;
+  for (const { path, inode } of everyName(root)) {
+    if (inode.kind === "file") bytes += inode.size;
+    if (path.length > longestPath || bytes > mostMountedBytes) return false;
+  }
+  return true;
 }
 
 async function stacked(below: Accepted, above: Accepted): Promise<Accepted | undefined> {
