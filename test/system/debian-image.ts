@@ -11,7 +11,7 @@ const packages = ["systemd-sysv", "uidmap", "iputils-ping"];
 const work = join(import.meta.dirname, "..", ".work");
 
 /** Debian's root as a tar, made once for all tests of a checkout. */
-function debianRoot(): Buffer {
+export function debianRoot(): Buffer {
   const made = join(work, `debian-${packages.join("-")}.tar`);
   if (!existsSync(made)) {
     mkdirSync(work, { recursive: true });
