@@ -8,8 +8,11 @@ export interface Challenge {
 
 /** tchar of RFC 9110, 5.6.2. */
 const token = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
-/** What Negotiate and others have in place of parameters. */
-const token68 = /[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|$))/y;
+/**
+ * What Negotiate and others have in place of parameters. A parameter without a value, as `error=`, looks the same, and
+ * is told by the parameter that follows it.
+ */
+const token68 = /[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:$|,(?![ \t,]*[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=)))/y;
 const whiteSpace = /[ \t]*/y;
 const spacesAndCommas = /[ \t,]*/y;
 const quotedString = /"((?:[^"\\]|\\.)*)"/sy;

@@ -63,6 +63,8 @@ export interface Fault {
   readonly hang?: boolean;
   /** Sends the head and then nothing. */
   readonly silentBody?: boolean;
+  /** In place of an answer, this head without an end, a piece at a time. */
+  readonly endlessHead?: { readonly piece: string; readonly everyMs: number };
   /** Closes the connection instead of answering. */
   readonly reset?: boolean;
   /** After the answer, or where it was cut, nothing listens any more until `comeBack`. */
@@ -209,6 +211,7 @@ export class FakeRegistry implements AsyncDisposable {
     const fault = this.#strike(recorded);
     if (fault.reset === true) return void response.destroy();
     if (fault.hang === true) return;
+    if (fault.endlessHead !== undefined) return await sendEndlessHead(fault.endlessHead, response);
     const reply = this.#authorized(recorded) ?? this.#answer(recorded);
     applyRange(reply, recorded, fault);
     applyFault(reply, fault);
@@ -377,6 +380,18 @@ async function send(
   // What was written has to leave first, or the client sees a connection that was never used.
   await delay(5);
   response.destroy();
+}
+
+async function sendEndlessHead(
+  { piece, everyMs }: { readonly piece: string; readonly everyMs: number },
+  { socket }: ServerResponse,
+): Promise<void> {
+  if (socket === null) return;
+  socket.write("HTTP/1.1 200 OK\r\n");
+  for (let at = 0; !socket.destroyed; at++) {
+    socket.write(piece.replaceAll("{n}", String(at)));
+    await delay(everyMs);
+  }
 }
 
 async function write(response: ServerResponse, bytes: Buffer): Promise<void> {

@@ -28,10 +28,12 @@ export function titledTests(source: string, file: string): readonly TitledTest[]
 }
 
 export function allTitledTests(): readonly TitledTest[] {
-  const files = globSync("{registry,blobs,oci}/*.test.ts", { cwd: join(root, "test") }).toSorted();
+  const files = globSync(["{registry,blobs,oci}/*.test.ts", "registry/conformance/*.ts"], {
+    cwd: join(root, "test"),
+  }).toSorted();
   return files.flatMap((path) => {
     const source = readFileSync(join(root, "test", path), "utf8");
-    return titledTests(source, path.replace(/\.test\.ts$/, ""));
+    return titledTests(source, path.replace(/(?:\.test)?\.ts$/, ""));
   });
 }
 
