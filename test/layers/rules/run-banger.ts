@@ -5,7 +5,7 @@ import { defaultLimits } from "../../../src/base/limits.ts";
 import { runThrough } from "../../../src/base/slices.ts";
 import { BlobCache } from "../../../src/blobs/cache.ts";
 import { flatten } from "../../../src/layers/flatten.ts";
-import type { Inode, RootTree } from "../../../src/layers/root-tree.ts";
+import type { Inode, LayerBlob, RootTree } from "../../../src/layers/root-tree.ts";
 import { LayerScanner, type ScanPool } from "../../../src/layers/scan.ts";
 import { everyName } from "../../../src/layers/tree-walk.ts";
 import { parsePlatform } from "../../../src/oci/platform.ts";
@@ -16,19 +16,23 @@ import type { HostEntry } from "../../system/host-tree.ts";
 /** What banger made of an image: a tree, or a refusal. */
 export type BangerResult =
   | { readonly refused: string; readonly tree?: undefined }
-  | { readonly refused?: undefined; readonly tree: RootTree };
+  | { readonly refused?: undefined; readonly tree: RootTree; readonly layers: readonly LayerBlob[] };
 
 /** Takes an image in a layout through a pull's first stages: resolve, fetch, scan, flatten. */
 export async function runBanger(layout: string, pool: ScanPool, cacheFolder: string): Promise<BangerResult> {
   try {
-    return { tree: await treeOf(layout, pool, cacheFolder) };
+    return await treeOf(layout, pool, cacheFolder);
   } catch (error) {
     if (!(error instanceof BangerError)) throw error;
     return { refused: error.facts["rule"] ?? error.reason };
   }
 }
 
-async function treeOf(layout: string, pool: ScanPool, cacheFolder: string): Promise<RootTree> {
+async function treeOf(
+  layout: string,
+  pool: ScanPool,
+  cacheFolder: string,
+): Promise<{ readonly tree: RootTree; readonly layers: readonly LayerBlob[] }> {
   const limits = defaultLimits;
   const clock = recordingClock();
   const { signal } = new AbortController();
@@ -41,14 +45,17 @@ async function treeOf(layout: string, pool: ScanPool, cacheFolder: string): Prom
   const cache = await BlobCache.open(cacheFolder, { limits, clock });
   const scanner = new LayerScanner({ pool, indexFolder: join(cacheFolder, "indexes"), limits });
   const indexes = [];
+  const layers: LayerBlob[] = [];
   for (const [at, layer] of manifest.layers.entries()) {
     const { path } = await cache.fetch(layer, (from) => source.openBlob(layer, from, options), options);
     const diffId = config.diffIds[at];
     if (diffId === undefined) throw new RangeError("a layer without a diffID");
     const { mediaType, digest } = layer;
-    indexes.push((await scanner.scan({ digest, diffId, path }, { mediaType, signal })).index);
+    const blob = { digest, diffId, path };
+    layers.push(blob);
+    indexes.push((await scanner.scan(blob, { mediaType, signal })).index);
   }
-  return runThrough(flatten(indexes, { limits }));
+  return { tree: runThrough(flatten(indexes, { limits })), layers };
 }
 
 /** The tree as a folder with the same in it would be read. */
