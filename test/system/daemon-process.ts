@@ -111,7 +111,7 @@ export async function startDaemonProcess(options: DaemonOptions = {}): Promise<D
     },
   };
   for (let tries = 0; !(await answers(home.socket)); tries++) {
-    if (tries > 200 || child.exitCode !== null || child.signalCode !== null) {
+    if (tries > 1200 || child.exitCode !== null || child.signalCode !== null) {
       await daemon.kill();
       throw new Error(`bangerd does not answer:\n${log}`);
     }
