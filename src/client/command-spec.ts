@@ -43,6 +43,7 @@ const kindOfName: Readonly<Record<string, ValueKind>> = {
   path: "file",
   folder: "folder",
   image: "image",
+  "other-image": "image",
   kernel: "kernel",
   id: "pull",
 };

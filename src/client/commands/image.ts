@@ -20,6 +20,7 @@ import { machineOf } from "../vmm/machine.ts";
 import { renderMachine, vmms, type Vmm } from "../vmm/render.ts";
 import type { RunSession, Session } from "../session.ts";
 import { printLines, stderrColour } from "../terminal.ts";
+import { addImageCompare } from "./image-compare.ts";
 import { addImageExport } from "./image-export.ts";
 import { addImageFiles } from "./image-files.ts";
 import { addImagePull, addImageResolve } from "./image-pull.ts";
@@ -91,6 +92,7 @@ export function addImageCommands(program: Command, run: RunSession, folder: stri
     );
   addImageResolve(image, run, folder);
   addImageFiles(image, run);
+  addImageCompare(image, run);
   addImageExport(image, run, folder);
 }
 

@@ -49,6 +49,19 @@ export function truncate(text: string, columns: number): string {
   return `${out}…`;
 }
 
+/** The same, but the end is what stays, and the first column is `…`: the end of a path tells more. */
+export function truncateStart(text: string, columns: number): string {
+  if (displayWidth(text) <= columns) return text;
+  if (columns <= 0) return "";
+  const segments = [...segmenter.segment(text)].map(({ segment }) => segment);
+  let start = segments.length;
+  for (let used = 0; start > 0; start--) {
+    used += columnsOf(segments[start - 1] ?? "");
+    if (used > columns - 1) break;
+  }
+  return `…${segments.slice(start).join("")}`;
+}
+
 /** The text with spaces after it, up to `columns`. */
 export function padEnd(text: string, columns: number): string {
   return text + " ".repeat(Math.max(0, columns - displayWidth(text)));
