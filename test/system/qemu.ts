@@ -40,8 +40,17 @@ export async function boot(disk: string, kernel: DebianKernel, options: BootOpti
     ...["-drive", `file=${disk},format=raw,if=none,id=root`, "-device", "nvme,drive=root,serial=root"],
     ...(options.network === true ? network : ["-nic", "none"]),
   ];
+  return runMachine("qemu-system-x86_64", words, options);
+}
+
+/** Runs the command that `image inspect --vmm qemu` printed, as it is, in a shell, until the machine powers off. */
+export function bootPrinted(command: string): Promise<Booted> {
+  return runMachine("sh", ["-c", `exec ${command}`], {});
+}
+
+async function runMachine(program: string, words: readonly string[], options: BootOptions): Promise<Booted> {
   const began = performance.now();
-  const machine = spawn("qemu-system-x86_64", words, { stdio: ["ignore", "pipe", "pipe"] });
+  const machine = spawn(program, [...words], { stdio: ["ignore", "pipe", "pipe"] });
   const timer = setTimeout(() => machine.kill("SIGKILL"), options.bootMs ?? bootMs);
   let said = "";
   for (const stream of [machine.stdout, machine.stderr])
