@@ -17,12 +17,15 @@ import type { RegistryHost } from "./host.ts";
 import { askInTurn } from "./hosts.ts";
 import { RegistryDocuments } from "./repository-documents.ts";
 import { readAtMost, type HttpResponse } from "./response.ts";
+import type { SharedDocuments } from "./shared-documents.ts";
 
 export interface RegistryOptions {
   readonly limits: Limits;
   readonly clock: Clock;
   /** What the bodies of blobs keep to, with all other downloads. */
   readonly bandwidth?: BandwidthLimit | undefined;
+  /** Shared with other sources; nothing is shared where undefined. */
+  readonly documents?: SharedDocuments | undefined;
   /** The hosts that serve the repository, in the order in which they are asked. The source disposes of them. */
   readonly openHosts: () => Promise<readonly RegistryHost[]>;
 }
@@ -135,6 +138,13 @@ export class RegistrySource implements ImageSource, ArtifactSource {
   }
 
   async #fetchConfig(descriptor: Descriptor, options: SourceOptions): Promise<Uint8Array> {
+    const { documents } = this.#options;
+    const fetch = (): Promise<Uint8Array> => this.#askForConfig(descriptor, options);
+    const key = `${repositoryOf(this.#reference)}@${descriptor.digest} ${descriptor.size}`;
+    return documents === undefined ? await fetch() : await documents.get(key, options.signal, fetch);
+  }
+
+  async #askForConfig(descriptor: Descriptor, options: SourceOptions): Promise<Uint8Array> {
     const asked = { subject: `config ${shortDigest(descriptor.digest)}`, op: "fetch config" };
     return await this.#ask(`blobs/${descriptor.digest}`, {}, asked, options, async (response) => {
       if (response.status !== 200) throw await this.#blobError(response, descriptor, asked);

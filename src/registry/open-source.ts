@@ -15,6 +15,7 @@ import { placesFor } from "./hosts-lookup.ts";
 import { LayoutSource } from "./local-layout.ts";
 import type { Place } from "./place.ts";
 import type { ProxyRules } from "./proxy.ts";
+import type { SharedDocuments } from "./shared-documents.ts";
 
 /** How registries are reached from where the daemon runs; the same for every pull. */
 export interface RegistryAccess {
@@ -27,6 +28,8 @@ export interface RegistryAccess {
   readonly userAgent?: string;
   /** What all downloads together keep to. */
   readonly bandwidth?: BandwidthLimit | undefined;
+  /** Configs that pulls of one repository share. */
+  readonly documents?: SharedDocuments;
 }
 
 export interface OpenSourceOptions extends RegistryAccess {
@@ -74,10 +77,10 @@ function openPlace(
   source: Exclude<SourceReference, { kind: "docker-archive" }>,
   options: OpenSourceOptions,
 ): ImageSource & ArtifactSource {
-  const { limits = defaultLimits, clock = systemClock, bandwidth } = options;
+  const { limits = defaultLimits, clock = systemClock, bandwidth, documents } = options;
   if (source.kind !== "registry") return new LayoutSource({ ...source, path: resolve(source.path) }, limits);
   const openHosts = () => openHostsOf(source.reference, options, limits, clock);
-  return new RegistrySource(source.reference, { limits, clock, openHosts, bandwidth });
+  return new RegistrySource(source.reference, { limits, clock, openHosts, bandwidth, documents });
 }
 
 async function openHostsOf(
