@@ -6,12 +6,13 @@ import { parseConfig } from "../../src/config/parse.ts";
 import { sections } from "../../src/config/schema.ts";
 
 /** Every setting, with a value that it takes. */
-const values = ["/a/b", "http://h", "a", "0600", "1MiB", "1h", 7, ["/a"], "direct", "info", "text"];
+const values = ["/a/b", "ghcr.io", "http://h", "0600", "1MiB", "1h", 11, ["/a"], "direct", "info", "text"];
 const seed = sections
   .map(({ name, many, fields }) => {
     const lines = fields.map(({ key, read }) => {
       const value = values.find((candidate) => read(candidate) !== undefined);
-      return key === "low_water" ? "" : `${key} = ${JSON.stringify(value)}`;
+      // One key alone makes no sense without another, or rules another out.
+      return key === "low_water" || key === "accept" ? "" : `${key} = ${JSON.stringify(value)}`;
     });
     return [many ? `[[${name}]]` : `[${name}]`, ...lines].join("\n");
   })
@@ -45,10 +46,15 @@ const mutated = fc
   .array(
     fc.record({
       at: fc.nat(seed.length),
-      cut: fc.nat(40),
-      put: fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 4 }), fc.constant(seed.slice(0, 60))),
+      cut: fc.oneof(fc.constant(0), fc.nat(2), fc.nat(40)),
+      put: fc.oneof(
+        fc.constantFrom("", " ", "#", "9"),
+        fc.constantFrom(...pieces),
+        fc.string({ maxLength: 4 }),
+        fc.constant(seed.slice(0, 60)),
+      ),
     }),
-    { minLength: 1, maxLength: 4 },
+    { minLength: 1, maxLength: 3 },
   )
   .map((edits) => {
     let text = seed;
