@@ -17,15 +17,28 @@ export function runThrough<T>(work: Sliced<T>): T {
   }
 }
 
-/** Runs it in slices, so that the daemon goes on answering. Stops at a pause once `signal` aborts. */
-export async function runInSlices<T>(work: Sliced<T>, signal: AbortSignal): Promise<T> {
+/**
+ * Runs it in slices, so that the daemon goes on answering. Stops at a pause once `signal` aborts. `between` is awaited
+ * at each pause and once more at the end: whatever must keep up with the work, such as writing what it made.
+ */
+export async function runInSlices<T>(
+  work: Sliced<T>,
+  signal: AbortSignal,
+  between?: () => Promise<void>,
+): Promise<T> {
   for (;;) {
     signal.throwIfAborted();
-    const until = performance.now() + sliceMs;
-    do {
-      const step = work.next();
-      if (step.done === true) return step.value;
-    } while (performance.now() < until);
+    const step = runSlice(work);
+    await between?.();
+    if (step.done === true) return step.value;
     await nextTurn();
+  }
+}
+
+function runSlice<T>(work: Sliced<T>): IteratorResult<undefined, T> {
+  const until = performance.now() + sliceMs;
+  for (;;) {
+    const step = work.next();
+    if (step.done === true || performance.now() >= until) return step;
   }
 }

@@ -37,6 +37,27 @@ test("others get their turn in between", async () => {
   assert.ok(turns >= 2, `${turns} turns`);
 });
 
+test("what is to keep up with it is awaited at each pause, and once more at the end", async () => {
+  const made: number[] = [];
+  let kept = 0;
+  function* work(): Sliced<string> {
+    for (const pause of slow()) {
+      made.push(1);
+      yield pause;
+    }
+    made.push(1);
+    return "made";
+  }
+  const keepUp = async (): Promise<void> => {
+    await Promise.resolve();
+    kept = made.length;
+  };
+  assert.equal(await runInSlices(work(), new AbortController().signal, keepUp), "made");
+  assert.equal(kept, 6);
+  const fails = runInSlices(work(), new AbortController().signal, () => Promise.reject(new Error("full")));
+  await assert.rejects(fails, /full/u);
+});
+
 test("it stops at a pause once aborted", async () => {
   const controller = new AbortController();
   const running = runInSlices(slow(), controller.signal);

@@ -57,7 +57,7 @@ async function write(plan: LayoutPlan, input: BuildInput, pool: ContentPool): Pr
   const onBytes = (done: number): void => onProgress({ done, total, unit: "bytes" });
   await using file = await open(target, "r+");
   const [facts] = await sideBySide(input.signal, (signal) => [
-    runInSlices(writeMetadata(plan.metadata, file.fd), signal),
+    writeMetadata(plan.metadata, file, signal),
     writeContents(plan.runsByLayer, { target, layers, limits, pool, signal, onBytes }),
   ]);
   return facts;

@@ -1,6 +1,6 @@
 import type { Timestamp } from "../../layers/layer-index.ts";
 import { crc32c, crc32cWord } from "../crc32c.ts";
-import { inodeBytes } from "../geometry.ts";
+import { blockBytes, inodeBytes } from "../geometry.ts";
 import { extraInodeBytes } from "./superblock.ts";
 import { extraTimeWord } from "./timestamp.ts";
 
@@ -39,6 +39,12 @@ const field = {
 export const blockAreaOffset = field.block;
 export const blockAreaBytes = 60;
 export const xattrAreaOffset = 128 + extraInodeBytes;
+
+/** Of a link's target that has room in `i_block`, with a NUL after it: `ext4_inode_is_fast_symlink` (fs/ext4/inode.c). */
+export const maxFastLink = blockAreaBytes - 1;
+
+/** What `i_blocks` counts in, "i_blocks_lo" of inodes.rst. */
+const sectorBytes = 512;
 
 /** "i_flags" of inodes.rst. */
 export const inodeFlags = { hashedDirectory: 0x1000, extents: 0x80000 } as const;
@@ -88,7 +94,7 @@ export function encodeInode(out: Buffer, at: number, number: number, of: InodeFi
   out.writeUInt32LE(of.size % 2 ** 32, at + field.sizeLo);
   out.writeUInt32LE(Math.floor(of.size / 2 ** 32), at + field.sizeHi);
   out.writeUInt16LE(of.links, at + field.linksCount);
-  const sectors = of.blocks * 8;
+  const sectors = of.blocks * (blockBytes / sectorBytes);
   out.writeUInt32LE(sectors % 2 ** 32, at + field.blocksLo);
   out.writeUInt16LE(Math.floor(sectors / 2 ** 32), at + field.blocksHi);
   out.writeUInt32LE(of.flags, at + field.flags);

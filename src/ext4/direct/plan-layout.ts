@@ -6,6 +6,7 @@ import { itemAt } from "./column.ts";
 import { FileMaps } from "./file-maps.ts";
 import { FreeSpace } from "./free-space.ts";
 import { layOutGroups } from "./group-layout.ts";
+import { maxFastLink } from "./inode.ts";
 import { listInodes, type InodeList } from "./inode-list.ts";
 import { numberInodes } from "./inode-numbers.ts";
 import { planContents } from "./plan-contents.ts";
@@ -74,9 +75,8 @@ function placeDirectories(list: InodeList, plans: DirectoryPlans, maps: FileMaps
   }
 }
 
-/** A target of 60 bytes and more has no room in the inode. */
 function placeLongLinks(inodes: readonly Inode[], maps: FileMaps, free: FreeSpace): void {
   for (const [ordinal, inode] of inodes.entries()) {
-    if (inode.kind === "symlink" && inode.target.length >= 60) maps.allocate(ordinal, 0, 1, free);
+    if (inode.kind === "symlink" && inode.target.length > maxFastLink) maps.allocate(ordinal, 0, 1, free);
   }
 }

@@ -1,5 +1,6 @@
 import { crc32c } from "../crc32c.ts";
 import { blockBytes, blocksPerGroup, inodeBytes } from "../geometry.ts";
+import { descriptorBytes } from "./group-descriptor.ts";
 
 /** Where the superblock begins in the file system, and how long it is: super.rst. */
 export const superblockOffset = 1024;
@@ -134,7 +135,7 @@ export function encodeSuperblock(of: SuperblockFields, group: number): Buffer {
   of.journalMap.copy(out, field.journalBlocks);
   u32(field.journalBlocks + 15 * 4, Math.floor(of.journalBytes / 2 ** 32));
   u32(field.journalBlocks + 16 * 4, of.journalBytes % 2 ** 32);
-  u16(field.descSize, 64);
+  u16(field.descSize, descriptorBytes);
   u32(field.defaultMountOptions, defaultMountOptions);
   u16(field.minExtraIsize, extraInodeBytes);
   u16(field.wantExtraIsize, extraInodeBytes);

@@ -1,5 +1,5 @@
 import type { Sliced } from "../../base/slices.ts";
-import type { BlockWriter } from "./block-writer.ts";
+import type { BlockQueue } from "./block-queue.ts";
 import { itemAt } from "./column.ts";
 import { DirectoryBlock, fileTypes } from "./directory-block.ts";
 import { encodeHashTree } from "./hash-tree.ts";
@@ -26,7 +26,7 @@ interface Site {
 }
 
 /** Writes the blocks of all directories. */
-export function* writeDirectories(plan: MetadataPlan, writer: BlockWriter, seed: number): Sliced<void> {
+export function* writeDirectories(plan: MetadataPlan, queue: BlockQueue, seed: number): Sliced<void> {
   const { list, numbers, directories, maps } = plan;
   let sincePause = 0;
   for (let i = 0; i < list.directories.length; i++) {
@@ -40,7 +40,7 @@ export function* writeDirectories(plan: MetadataPlan, writer: BlockWriter, seed:
       parent: inodeNumber(numbers, list.parents.at(i)),
       firstName,
       endName,
-      block: (logical) => writer.block(place(logical)),
+      block: (logical) => queue.block(place(logical)),
       seed: inodeSeed(seed, number),
     };
     const large = directories.large.get(i);

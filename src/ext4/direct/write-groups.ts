@@ -2,7 +2,7 @@ import type { Sliced } from "../../base/slices.ts";
 import { crc32c } from "../crc32c.ts";
 import { blockBytes, blocksPerGroup, hasBackup } from "../geometry.ts";
 import { setBits } from "./bitmap.ts";
-import type { BlockWriter } from "./block-writer.ts";
+import type { BlockQueue } from "./block-queue.ts";
 import { itemAt } from "./column.ts";
 import { encodeExtentRoot } from "./extent-tree.ts";
 import { descriptorBytes, encodeGroupDescriptor, groupFlags } from "./group-descriptor.ts";
@@ -29,33 +29,33 @@ interface Totals {
 }
 
 /** Writes bitmaps, descriptors and superblocks, the first superblock last: until then, it is no file system. */
-export function* writeGroups(plan: MetadataPlan, writer: BlockWriter, seed: number): Sliced<void> {
-  const { descriptors, freeBlocks } = yield* writeBitmaps(plan, writer, seed);
+export function* writeGroups(plan: MetadataPlan, queue: BlockQueue, seed: number): Sliced<void> {
+  const { descriptors, freeBlocks } = yield* writeBitmaps(plan, queue, seed);
   const fields = superblockFields(plan, freeBlocks);
   for (const start of [...plan.layout.backups.toReversed(), 0]) {
     const group = start / blocksPerGroup;
     // That of group 0 leaves room for a boot sector (super.rst).
-    encodeSuperblock(fields, group).copy(writer.block(start), group === 0 ? superblockOffset : 0);
+    encodeSuperblock(fields, group).copy(queue.block(start), group === 0 ? superblockOffset : 0);
     for (let i = 0; i < plan.layout.descriptorBlocks; i++) {
-      descriptors.copy(writer.block(start + 1 + i), 0, i * blockBytes, (i + 1) * blockBytes);
+      descriptors.copy(queue.block(start + 1 + i), 0, i * blockBytes, (i + 1) * blockBytes);
       if (i % 64 === 63) yield;
     }
     yield;
   }
 }
 
-function* writeBitmaps(plan: MetadataPlan, writer: BlockWriter, seed: number): Sliced<Totals> {
+function* writeBitmaps(plan: MetadataPlan, queue: BlockQueue, seed: number): Sliced<Totals> {
   const { layout, numbers } = plan;
   const descriptors = Buffer.alloc(layout.descriptorBlocks * blockBytes);
   const directories = directoriesByGroup(plan);
   const blockBitmaps: Bitmap[] = [];
   for (let group = 0; group < layout.groups; group++) {
-    blockBitmaps.push(writeBlockBitmap(plan, writer, group, seed));
+    blockBitmaps.push(writeBlockBitmap(plan, queue, group, seed));
     if (group % 16 === 15) yield;
   }
   let freeBlocks = 0;
   for (const [group, blocks] of blockBitmaps.entries()) {
-    const inodes = writeInodeBitmap(plan, writer, group, seed);
+    const inodes = writeInodeBitmap(plan, queue, group, seed);
     freeBlocks += blocks.free;
     const flags =
       groupFlags.inodeZeroed |
@@ -83,7 +83,7 @@ function* writeBitmaps(plan: MetadataPlan, writer: BlockWriter, seed: number): S
  * A group that holds nothing but its copy of the superblock, if any, needs no bitmap: the kernel makes one
  * (`ext4_init_block_bitmap`, fs/ext4/balloc.c). mke2fs never leaves out the last one's.
  */
-function writeBlockBitmap(plan: MetadataPlan, writer: BlockWriter, group: number, seed: number): Bitmap {
+function writeBlockBitmap(plan: MetadataPlan, queue: BlockQueue, group: number, seed: number): Bitmap {
   const { layout, free } = plan;
   const first = group * blocksPerGroup;
   const blocks = blocksOfGroup(layout, group);
@@ -93,7 +93,7 @@ function writeBlockBitmap(plan: MetadataPlan, writer: BlockWriter, group: number
   if (group > 0 && group < layout.groups - 1 && freeBlocks + ownBlocks === blocks) {
     return { free: freeBlocks, checksum: 0, isWritten: false };
   }
-  const out = writer.block(itemAt(layout.blockBitmaps, group));
+  const out = queue.block(itemAt(layout.blockBitmaps, group));
   let next = 0;
   for (const { start, length } of runs) {
     setBits(out, next, start - first);
@@ -103,12 +103,12 @@ function writeBlockBitmap(plan: MetadataPlan, writer: BlockWriter, group: number
   return { free: freeBlocks, checksum: crc32c(seed, out, 0, blocksPerGroup / 8), isWritten: true };
 }
 
-function writeInodeBitmap(plan: MetadataPlan, writer: BlockWriter, group: number, seed: number): Bitmap {
+function writeInodeBitmap(plan: MetadataPlan, queue: BlockQueue, group: number, seed: number): Bitmap {
   const { layout, numbers } = plan;
   const used = usedInodes(numbers, group);
   const free = layout.inodesPerGroup - used;
   if (used === 0) return { free, checksum: 0, isWritten: false };
-  const out = writer.block(itemAt(layout.inodeBitmaps, group));
+  const out = queue.block(itemAt(layout.inodeBitmaps, group));
   setBits(out, 0, used);
   setBits(out, layout.inodesPerGroup, bitsPerBitmap);
   return { free, checksum: crc32c(seed, out, 0, layout.inodesPerGroup / 8), isWritten: true };

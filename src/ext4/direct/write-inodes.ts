@@ -2,7 +2,7 @@ import type { Sliced } from "../../base/slices.ts";
 import type { Timestamp } from "../../layers/layer-index.ts";
 import type { Inode } from "../../layers/root-tree.ts";
 import { blockBytes, inodeBytes, inodesPerBlock } from "../geometry.ts";
-import type { BlockWriter } from "./block-writer.ts";
+import type { BlockQueue } from "./block-queue.ts";
 import { itemAt } from "./column.ts";
 import { encodeDevice } from "./device-number.ts";
 import { encodeExtentBlocks, encodeExtentRoot } from "./extent-tree.ts";
@@ -11,6 +11,7 @@ import {
   encodeInode,
   inodeFlags,
   inodeSeed,
+  maxFastLink,
   typeBits,
   xattrAreaOffset,
   type InodeFields,
@@ -32,12 +33,12 @@ interface Slot {
 }
 
 /** Writes all inodes in use; the others stay zeros. Their extent trees are written by {@link writeExtentTrees}. */
-export function* writeInodes(plan: MetadataPlan, writer: BlockWriter, seed: number): Sliced<void> {
+export function* writeInodes(plan: MetadataPlan, queue: BlockQueue, seed: number): Sliced<void> {
   const { layout, numbers } = plan;
   for (let group = 0; group < layout.groups; group++) {
     const used = usedInodes(numbers, group);
     for (let block = 0; block * inodesPerBlock < used; block++) {
-      const out = writer.block(itemAt(layout.inodeTables, group) + block);
+      const out = queue.block(itemAt(layout.inodeTables, group) + block);
       const end = Math.min(inodesPerBlock, used - block * inodesPerBlock);
       for (let i = 0; i < end; i++) {
         const index = block * inodesPerBlock + i;
@@ -80,17 +81,12 @@ function flagsOf({ directories }: MetadataPlan, inode: Inode, ordinal: number): 
     case "directory":
       return inodeFlags.extents | (directories.hashed.has(ordinal) ? inodeFlags.hashedDirectory : 0);
     case "symlink":
-      return isFastLink(inode.target) ? 0 : inodeFlags.extents;
+      return inode.target.length <= maxFastLink ? 0 : inodeFlags.extents;
     case "character":
     case "block":
     case "fifo":
       return 0;
   }
-}
-
-/** ext4.h, `EXT4_N_BLOCKS * 4`: the target and a NUL have room in i_block. */
-function isFastLink(target: string): boolean {
-  return target.length < 60;
 }
 
 /** Fills `i_block`. Returns the size that the inode has. */
@@ -104,7 +100,7 @@ function writeBlockArea(plan: MetadataPlan, inode: Inode, ordinal: number, slot:
       writeMap(plan, ordinal, slot);
       return plan.maps.dataBlocksOf(ordinal) * blockBytes;
     case "symlink":
-      if (isFastLink(inode.target)) slot.out.write(inode.target, area, "latin1");
+      if (inode.target.length <= maxFastLink) slot.out.write(inode.target, area, "latin1");
       else writeMap(plan, ordinal, slot);
       return inode.target.length;
     case "character":
@@ -122,12 +118,12 @@ function writeMap({ maps }: MetadataPlan, ordinal: number, { out, at }: Slot): v
 }
 
 /** Writes the blocks of the extent trees that have any. */
-export function* writeExtentTrees(plan: MetadataPlan, writer: BlockWriter, seed: number): Sliced<void> {
+export function* writeExtentTrees(plan: MetadataPlan, queue: BlockQueue, seed: number): Sliced<void> {
   const { maps, numbers, list } = plan;
   for (const ordinal of maps.treeOwners()) {
     const number = ordinal === list.inodes.length ? journalInode : inodeNumber(numbers, ordinal);
     const place = (i: number): number => maps.treeBlock(ordinal, i);
-    encodeExtentBlocks(maps.extentsOf(ordinal), place, (at) => writer.block(at), inodeSeed(seed, number));
+    encodeExtentBlocks(maps.extentsOf(ordinal), place, (at) => queue.block(at), inodeSeed(seed, number));
     yield;
   }
 }

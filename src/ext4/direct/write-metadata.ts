@@ -1,5 +1,6 @@
-import type { Sliced } from "../../base/slices.ts";
-import { BlockWriter } from "./block-writer.ts";
+import type { FileHandle } from "node:fs/promises";
+import { runInSlices, type Sliced } from "../../base/slices.ts";
+import { BlockQueue, type QueuedBytes } from "./block-queue.ts";
 import { itemAt } from "./column.ts";
 import { reservedDescriptors } from "./group-layout.ts";
 import { encodeJournal } from "./journal.ts";
@@ -25,42 +26,61 @@ export interface MetadataFacts {
 const slice = 16384;
 
 /**
- * Writes all but the contents of files: inodes, directories, maps, bitmaps, journal, superblocks. The file behind
- * `fd` must be open for writing and as long as the plan says. Synchronous writes, from 4 KiB to a few MiB each; the
- * contents may be written before, after or at the same time. Not durable until the caller syncs the file.
+ * Writes all but the contents of files: inodes, directories, maps, bitmaps, journal, superblocks. `file` must be open
+ * for writing and as long as the plan says. In writes of up to a MiB, one at a time and off this thread, with the work
+ * between them in slices; the contents may be written before, after or at the same time. Once this settles, it writes
+ * no more. Not durable until the caller syncs the file, which stays the caller's.
  */
-export function* writeMetadata(plan: MetadataPlan, fd: number): Sliced<MetadataFacts> {
-  const writer = new BlockWriter(fd);
+export function writeMetadata(
+  plan: MetadataPlan,
+  file: FileHandle,
+  signal: AbortSignal,
+): Promise<MetadataFacts> {
+  const queue = new BlockQueue();
+  return runInSlices(encodeMetadata(plan, queue), signal, async () => {
+    for (const piece of queue.takeReady()) await writeWhole(file, piece);
+  });
+}
+
+async function writeWhole(file: FileHandle, { bytes, position }: QueuedBytes): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** Encodes all that `writeMetadata` writes; at each pause the queue may hold something to be taken. */
+export function* encodeMetadata(plan: MetadataPlan, queue: BlockQueue): Sliced<MetadataFacts> {
   const seed = checksumSeed(plan.uuid);
-  writeJournalAndResizeMap(plan, writer);
-  yield* writeDirectories(plan, writer, seed);
-  yield* writeLongLinks(plan, writer);
+  writeJournalAndResizeMap(plan, queue);
+  yield* writeDirectories(plan, queue, seed);
+  yield* writeLongLinks(plan, queue);
   for (const [i, { bytes, sharers }] of plan.xattrs.blocks.entries()) {
     const number = itemAt(plan.xattrBlocks, i);
-    const out = writer.block(number);
+    const out = queue.block(number);
     bytes.copy(out);
     sealXattrBlock(out, number, sharers, seed);
     if (i % 256 === 255) yield;
   }
-  yield* writeExtentTrees(plan, writer, seed);
-  yield* writeInodes(plan, writer, seed);
-  yield* writeGroups(plan, writer, seed);
-  writer.flush();
-  return { ...(yield* countInodes(plan)), xattrs: plan.xattrs.count, bytes: writer.bytesWritten };
+  yield* writeExtentTrees(plan, queue, seed);
+  yield* writeInodes(plan, queue, seed);
+  yield* writeGroups(plan, queue, seed);
+  queue.flush();
+  return { ...(yield* countInodes(plan)), xattrs: plan.xattrs.count, bytes: queue.bytesQueued };
 }
 
-function writeJournalAndResizeMap(plan: MetadataPlan, writer: BlockWriter): void {
+function writeJournalAndResizeMap(plan: MetadataPlan, queue: BlockQueue): void {
   const { list, maps, journalBlocks, layout, resizeBlock, uuid } = plan;
-  encodeJournal(writer.block(maps.extentsOf(list.inodes.length).physical(0)), journalBlocks, uuid);
-  encodeResizeMap(reservedDescriptors(layout), resizeBlock, (number) => writer.block(number));
+  encodeJournal(queue.block(maps.extentsOf(list.inodes.length).physical(0)), journalBlocks, uuid);
+  encodeResizeMap(reservedDescriptors(layout), resizeBlock, (number) => queue.block(number));
 }
 
 /** The targets that have no room in their inodes: one block each, ended by a NUL (ext4_symlink, fs/ext4/namei.c). */
-function* writeLongLinks({ list, maps }: MetadataPlan, writer: BlockWriter): Sliced<void> {
+function* writeLongLinks({ list, maps }: MetadataPlan, queue: BlockQueue): Sliced<void> {
   for (const [ordinal, inode] of list.inodes.entries()) {
     if (ordinal % slice === slice - 1) yield;
     if (inode.kind !== "symlink" || maps.dataBlocksOf(ordinal) === 0) continue;
-    writer.block(maps.extentsOf(ordinal).physical(0)).write(inode.target, "latin1");
+    queue.block(maps.extentsOf(ordinal).physical(0)).write(inode.target, "latin1");
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openSync, writeSync, closeSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { test } from "node:test";
 import { runThrough } from "../../../src/base/slices.ts";
 import { planLayout } from "../../../src/ext4/direct/plan-layout.ts";
@@ -124,17 +125,22 @@ test("a byte changed anywhere in the metadata is found", async () => {
   }
 });
 
-test("metadata goes where the caller says, and a descriptor that can't be written is an error", () => {
+test("written while others have their turn, it is the same; a file that can't be written and an abort end it", async () => {
   using scratch = new Scratch();
-  const path = scratch.file("direct.ext4");
-  const built = sampleTree();
+  const [path, other] = [scratch.file("direct.ext4"), scratch.file("other.ext4")];
+  const names = Array.from({ length: 20_000 }, (_, i) => [`name ${i}`, link(`${i}`)] as const);
+  const built = buildTree(dir({ many: dir(Object.fromEntries(names)) }));
   writeImage(built, path);
   const input = { tree: built.tree, layerCount: 3, sizeBytes: undefined, reserveBytes: 0, uuid, hashSeed };
-  const plan = runThrough(planLayout(input));
-  const fd = openSync(path, "r");
-  try {
-    assert.throws(() => runThrough(writeMetadata(plan.metadata, fd)), /EBADF/u);
-  } finally {
-    closeSync(fd);
+  const { metadata, sizeBytes } = runThrough(planLayout(input));
+  const { signal } = new AbortController();
+  {
+    await using file = await open(other, "wx");
+    await file.truncate(sizeBytes);
+    await writeMetadata(metadata, file, signal);
   }
+  program("cmp", [path, other]);
+  await using file = await open(other, "r");
+  await assert.rejects(writeMetadata(metadata, file, signal), /EBADF/u);
+  await assert.rejects(writeMetadata(metadata, file, AbortSignal.abort()), /abort/u);
 });

@@ -2,8 +2,9 @@ import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { runThrough } from "../../../src/base/slices.ts";
 import { runAt, runCount } from "../../../src/ext4/direct/content-runs.ts";
 import type { LayoutPlan } from "../../../src/ext4/direct/plan.ts";
+import { BlockQueue } from "../../../src/ext4/direct/block-queue.ts";
 import { planLayout } from "../../../src/ext4/direct/plan-layout.ts";
-import { writeMetadata, type MetadataFacts } from "../../../src/ext4/direct/write-metadata.ts";
+import { encodeMetadata, type MetadataFacts } from "../../../src/ext4/direct/write-metadata.ts";
 import type { BuiltTree } from "../tree-builder.ts";
 
 export const uuid = "01234567-89ab-cdef-0123-456789abcdef";
@@ -56,9 +57,19 @@ export function writeImage(built: BuiltTree, path: string, options: WriteOptions
         writeSync(fd, stream, source, bytes, target);
       }
     }
-    const facts = runThrough(writeMetadata(plan.metadata, fd));
+    const facts = writeMetadataSync(plan, fd);
     return { plan, facts };
   } finally {
     closeSync(fd);
+  }
+}
+
+function writeMetadataSync({ metadata }: LayoutPlan, fd: number): MetadataFacts {
+  const queue = new BlockQueue();
+  const work = encodeMetadata(metadata, queue);
+  for (;;) {
+    const step = work.next();
+    for (const { bytes, position } of queue.takeReady()) writeSync(fd, bytes, 0, bytes.length, position);
+    if (step.done === true) return step.value;
   }
 }
