@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
 import { run } from "../base/exec.ts";
 import { readConfig } from "../config/read.ts";
@@ -5,6 +6,7 @@ import { checkVersion } from "../ext4/e2fsprogs/programs.ts";
 import { loadGuestAssets } from "../guest/assets.ts";
 import type { DaemonConfig } from "./config.ts";
 import { folderCheck, socketCheck, spaceCheck } from "./folder-checks.ts";
+import { folderProblem } from "./folders.ts";
 
 /** One thing that the daemon needs, and whether it has it. */
 export interface CheckResult {
@@ -63,6 +65,16 @@ async function configCheck({ paths, live }: DaemonConfig): Promise<CheckResult> 
   const { configPath: path, configNamed } = paths;
   try {
     const now = readConfig({ path, named: configNamed || live.found });
+    // Whoever may write to it can have the daemon do what it may.
+    const problem = now.found ? folderProblem(await stat(path), "config") : undefined;
+    if (problem !== undefined) {
+      return {
+        name,
+        ok: false,
+        detail: `${path} ${problem}`,
+        remedy: `Run \`chmod go-w ${path}\`, and own it.`,
+      };
+    }
     const changed = live.changes(now).map(({ key }) => key);
     const detail = now.found ? path : `none at ${path}: all is by default`;
     if (changed.length === 0 && live.waiting.length === 0) return { name, ok: true, detail, remedy: "" };

@@ -63,10 +63,10 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** What keeps this process from trusting a folder; undefined where nothing does. */
+/** What keeps this process from trusting a folder, or the config file; undefined where nothing does. */
 export function folderProblem(
   folder: Ownership & { readonly mode: number },
-  what: FolderUse,
+  what: FolderUse | "config",
 ): string | undefined {
   // In the system's temporary folder everybody may write, and the sticky bit keeps each from what is another's.
   const shared =

@@ -65,6 +65,9 @@ describe("the check of", () => {
       detail: configPath(),
       remedy: "",
     });
+    await chmod(configPath(), 0o666);
+    assert.match((await check(config, "config")).detail, /may be written by everybody$/);
+    await chmod(configPath(), 0o644);
     await writeFile(configPath(), '[limits]\nlayers = 4\n[socket]\nmode = "0660"\n');
     const changed = await check(config, "config");
     assert.match(changed.detail, /has changed: socket\.mode, limits\.layers$/);
