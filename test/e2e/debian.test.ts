@@ -92,14 +92,50 @@ test("the image is large and odd enough to prove something", () => {
   );
 });
 
-test("pulled as root from an OCI registry, every path is what umoci makes of it", async () => {
-  await using daemon = await startDaemonProcess();
-  assertSame(await pull(daemon, `${registry.host}/library/debian:oci`));
+for (const builder of ["direct", "e2fsprogs"]) {
+  test(`pulled as root from an OCI registry by ${builder}, every path is what umoci makes of it`, async () => {
+    await using daemon = await startDaemonProcess();
+    assertSame(await pull(daemon, `${registry.host}/library/debian:oci`, "--builder", builder));
+  });
+}
+
+test("two pulls by two users in two folders give the same bytes, and the digest is sha256sum's", async () => {
+  const rootfs: string[] = [];
+  for (const unprivileged of [false, true]) {
+    await using daemon = await startDaemonProcess({ unprivileged });
+    const path = await pull(
+      daemon,
+      `${registry.host}/library/debian:oci`,
+      "--builder",
+      "direct",
+      "--name",
+      "one",
+    );
+    const shown: unknown = JSON.parse((await runCli(daemon, "image", "inspect", "one", "--json")).stdout);
+    assert.ok(typeof shown === "object" && shown !== null && "rootfsDigest" in shown);
+    assert.equal(shown.rootfsDigest, `sha256:${runProgram("sha256sum", [path]).slice(0, 64)}`);
+    rootfs.push(String(shown.rootfsDigest));
+  }
+  assert.equal(rootfs[0], rootfs[1]);
+});
+
+test("without the e2fsprogs the direct builder builds, and the pull says that e2fsck was not asked", async () => {
+  const namespaces = process.getuid?.() === 0 ? "-m" : "-rm";
+  // Nothing of direct's is where the e2fsprogs are.
+  const wrapper = ["unshare", namespaces, "sh", "-c", 'mount -t tmpfs none /usr/sbin && exec "$@"', "sh"];
+  await using daemon = await startDaemonProcess({ wrapper });
+  const words = ["image", "pull", `${registry.host}/library/debian:oci`, "--no-agents", "--builder"];
+  const pulled = await runCli(daemon, ...words, "direct", "--progress", "json");
+  assert.equal(pulled.status, 0, pulled.stderr.slice(-2000));
+  assert.ok(/"fsckSkipped":\s*true/.test(pulled.stdout + pulled.stderr));
+  const refused = await runCli(daemon, ...words, "e2fsprogs", "--name", "other");
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /e2fsprogs/);
 });
 
 test("pulled by a user without any right, from Docker's manifest, it is the same", async () => {
   await using daemon = await startDaemonProcess({ unprivileged: true });
-  const rootfs = await pull(daemon, `${registry.host}/library/debian:docker`);
+  const rootfs = await pull(daemon, `${registry.host}/library/debian:docker`, "--builder", "e2fsprogs");
   assertSame(rootfs);
   // And by the programs that people ask when they wonder what got lost.
   whileMounted(rootfs, (folder) => {
@@ -123,7 +159,7 @@ test("pulled where even user namespaces are refused, it is the same", async () =
   runProgram("chmod", ["755", folder, bin]);
   const env = { PATH: `${bin}:${process.env["PATH"] ?? ""}` };
   await using daemon = await startDaemonProcess({ unprivileged: true, env });
-  assertSame(await pull(daemon, `${registry.host}/library/debian:docker`));
+  assertSame(await pull(daemon, `${registry.host}/library/debian:docker`, "--builder", "e2fsprogs"));
 });
 
 test("the comparison sees a changed owner, mode, time, attribute, content and name", async () => {
