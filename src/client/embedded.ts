@@ -25,7 +25,7 @@ const noticeMs = 2000;
 export async function startEmbedded(paths: DaemonPaths, terminal: Terminal): Promise<Embedded> {
   const debug = terminal.env["BANGER_DEBUG"] === "1";
   const log = debug ? lineLog((line) => terminal.stderr.write(line)) : silentLog;
-  const daemon = await startDaemon(loadConfig(paths, terminal.env), { log });
+  const daemon = await startDaemon(loadConfig(paths, terminal.env), { log, metrics: false });
   return {
     leave: (rpc) => othersDone(rpc, terminal),
     [Symbol.asyncDispose]: () => daemon.stop(),

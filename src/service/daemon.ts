@@ -35,6 +35,8 @@ export interface DaemonOptions {
   readonly log: Log;
   /** A listening socket to serve on, instead of one of the daemon's own at its path. */
   readonly inheritedFd?: number | undefined;
+  /** False for a daemon that is gone in a moment, and must not take the address of one that stays. */
+  readonly metrics?: boolean;
   /** For tests: what pulls instead. */
   readonly openPulls?: OpenPulls;
 }
@@ -66,7 +68,7 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
   const store = starting.use(await openStore(join(stateDir, "banger.db"), { keepHistoryMs }));
   logRecovery(log, await recover(store, stateDir));
-  const observing = observe(config, { log, access, owned: starting });
+  const observing = observe(config, { log, access, owned: starting, metrics: options.metrics ?? true });
   const shared = await openShared(config, store, starting, log);
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting, observing.observers, shared);
   await observing.serve(metricSources({ config, startedAt, store, pulls, shared }));

@@ -18,14 +18,19 @@ export interface Observing {
   serve(sources: MetricSources): Promise<void>;
 }
 
+export interface ObserveOptions {
+  readonly log: Log;
+  /** To the figures, where they are on a socket of their own. */
+  readonly access: SocketAccess;
+  readonly owned: AsyncDisposableStack;
+  /** Whether figures are served at all. */
+  readonly metrics: boolean;
+}
+
 /** Sets up logs of pulls, figures and traces as the config has them. What must be disposed of goes onto `owned`. */
 export function observe(
   { live, version }: DaemonConfig,
-  {
-    log,
-    access,
-    owned,
-  }: { readonly log: Log; readonly access: SocketAccess; readonly owned: AsyncDisposableStack },
+  { log, access, owned, metrics: wanted }: ObserveOptions,
 ): Observing {
   const {
     metrics: { listen },
@@ -33,7 +38,7 @@ export function observe(
   } = live.settings;
   const observers: PullObserver[] = [pullLog(log)];
   if (endpoint !== undefined) observers.push(pullTraces(endpoint, version, log, owned));
-  if (listen === undefined) return { observers, serve: async () => {} };
+  if (listen === undefined || !wanted) return { observers, serve: async () => {} };
   const metrics = owned.use(new DaemonMetrics());
   observers.push(metrics);
   const serve = async (sources: MetricSources): Promise<void> => {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
@@ -36,6 +39,21 @@ test("a daemon started for a call is there during it, and gone after", async () 
     await second.rpc.unary(ImageService.method.listImages, {}, signal);
   }
   assert.ok(!existsSync(paths.socketPath));
+});
+
+test("a daemon started for a call leaves the address of figures to one that stays", async () => {
+  await using place = await makeTempDir("banger-embed-");
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const address = taken.address();
+  const port = typeof address === "object" && address !== null ? address.port : assert.fail();
+  const configPath = join(place.path, "config.toml");
+  await writeFile(configPath, `[metrics]\nlisten = "127.0.0.1:${port}"\n`);
+  try {
+    await using _daemon = await startEmbedded({ ...pathsIn(place.path), configPath }, terminal);
+  } finally {
+    taken.close();
+  }
 });
 
 test("a daemon that holds the state folder and answers elsewhere is named, after some patience", async () => {

@@ -53,8 +53,9 @@ export class TraceExporter implements AsyncDisposable {
     this.#sending ??= this.#drain();
   }
 
-  /** Sends what waits for a moment more, then gives it up. */
+  /** Sends what waits for a moment more, then gives it up; at once where the collector is known to be away. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#failing) this.#stopped.abort();
     const timer = setTimeout(() => this.#stopped.abort(), flushMs);
     try {
       await this.#sending;
