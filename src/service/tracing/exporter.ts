@@ -37,6 +37,8 @@ export class TraceExporter implements AsyncDisposable {
   readonly #stopped = new AbortController();
   #sending: Promise<void> | undefined;
   #failing = false;
+  /** Between two tries, as the last one found nobody. */
+  #pausing = false;
   #dropped = 0;
 
   /** @param endpoint base URL, without a slash at its end */
@@ -55,7 +57,7 @@ export class TraceExporter implements AsyncDisposable {
 
   /** Sends what waits for a moment more, then gives it up; at once where the collector is known to be away. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#failing) this.#stopped.abort();
+    if (this.#pausing) this.#stopped.abort();
     const timer = setTimeout(() => this.#stopped.abort(), flushMs);
     try {
       await this.#sending;
@@ -86,10 +88,13 @@ export class TraceExporter implements AsyncDisposable {
       const pause = this.#pauses[attempt];
       if (!mayRetry || pause === undefined || this.#stopped.signal.aborted) return failure;
       this.#tellFailing(failure);
+      this.#pausing = true;
       try {
         await sleep(pause, undefined, { signal: this.#stopped.signal });
       } catch {
         // Stopped: there is one more try for it, which ends at once.
+      } finally {
+        this.#pausing = false;
       }
     }
   }
