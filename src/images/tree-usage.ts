@@ -62,7 +62,8 @@ export function* treeUsage(folder: DirectoryInode, options: UsageOptions): Slice
   const todo: Visit[] = [{ inode: folder, path: options.path, sums: [], depth: 0 }];
   let looked = 0;
   for (let visit = todo.pop(); visit !== undefined; visit = todo.pop()) {
-    todo.push(...count.look(visit));
+    // One by one: a folder may hold more than a call takes arguments.
+    for (const inside of count.look(visit)) todo.push(inside);
     if (++looked % slice === 0) yield;
   }
   return count.result();

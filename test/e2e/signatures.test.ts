@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { referrersTag, signatureArtifact, signatureTag } from "../../src/signature/signature-manifest.ts";
 import { ociIndex } from "../../src/oci/media-types.ts";
 import { buildImage, descriptorOf, stored, writeLayout, type FakeImage } from "../fakes/registry/images.ts";
@@ -16,7 +17,13 @@ import {
   type SignatureArtifact,
 } from "../signature/cosign-artifacts.ts";
 import { bufCurl } from "../system/buf-curl.ts";
-import { makeDaemonHome, runCli, startDaemonProcess, type DaemonHome } from "../system/daemon-process.ts";
+import {
+  makeDaemonHome,
+  runCli,
+  startDaemonProcess,
+  type CliResult,
+  type DaemonHome,
+} from "../system/daemon-process.ts";
 import { tarOf } from "../system/tar-of.ts";
 
 const keys = keyPair();
@@ -101,6 +108,28 @@ test("an image that is here already is no way around the policy", async () => {
   assert.match(again.stderr, /is not signed/);
   // What is there stays usable: the policy is about what comes in.
   assert.equal((await runCli(daemon, "image", "verify", "app-1")).status, 0);
+});
+
+test("a policy that comes with SIGHUP holds from then on, and one that is wrong changes nothing", async () => {
+  await using home = await makeDaemonHome();
+  await using registry = await FakeRegistry.start();
+  registry.add("team/app", "1", image);
+  const env = configure(home, keys.pem);
+  const config = join(home.folder, "config.toml");
+  const asking = readFileSync(config, "utf8");
+  writeFileSync(config, "");
+  await using daemon = await startDaemonProcess({ home, env });
+  const resolve = (): Promise<CliResult> => runCli(daemon, "image", "resolve", `${registry.host}/team/app:1`);
+  const reload = async (text: string, said: RegExp): Promise<void> => {
+    writeFileSync(config, text);
+    daemon.child.kill("SIGHUP");
+    while (!said.test(daemon.log())) await sleep(20);
+  };
+  assert.equal((await resolve()).status, 0);
+  await reload(asking, /read the config again/);
+  assert.match((await resolve()).stderr, /is not signed/);
+  await reload('[[signatures]]\nscope = "*"\n', /the config is wrong/);
+  assert.match((await resolve()).stderr, /is not signed/);
 });
 
 test("local images pass where a policy says so, and nowhere else", async () => {

@@ -90,6 +90,15 @@ test("the largest of very many files are found without keeping all", () => {
   );
 });
 
+test("a folder with more names than a call takes arguments", () => {
+  const layers = [0, 1, 2].map((at) =>
+    layer(...Array.from({ length: 60_000 }, (_, i) => file(`f${at}-${i}`, "x"))),
+  );
+  const wide = merge(layers);
+  const options = { path: utf8Bytes(""), depth: 1, limit: 3, layerOf: undefined };
+  assert.equal(runThrough(treeUsage(wide.root, options)).total.contentBytes, 180_000);
+});
+
 test("nobody knows the layers of an image that doesn't say", () => {
   assert.equal(usage({ layerOf: undefined }).layers, undefined);
 });
