@@ -3,14 +3,11 @@ import { mkdtempSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
-import { defaultLimits } from "../../src/base/limits.ts";
-import { runInSlices } from "../../src/base/slices.ts";
-import type { BuildInput } from "../../src/ext4/builder.ts";
 import { makeDirectBuilder } from "../../src/ext4/direct/builder.ts";
-import { flatten } from "../../src/layers/flatten.ts";
-import { LayerScanner, makeScanPool } from "../../src/layers/scan.ts";
+import { inputFor } from "../ext4/build-rig.ts";
 import { program } from "../ext4/image-maker.ts";
-import { writeLayer } from "../layers/layer-blob.ts";
+import { buildTree, dir } from "../ext4/tree-builder.ts";
+import { treeOfTars } from "../ext4/tree-of-tars.ts";
 import { debianRoot } from "../system/debian-image.ts";
 import { debianKernel } from "../system/debian-kernel.ts";
 import { boot, copyDisk } from "../system/qemu.ts";
@@ -75,34 +72,9 @@ async function debianDisk(): Promise<{ readonly path: string; readonly bytes: nu
     put({ name: "usr/local/libexec/look", mode: 0o755 }, look);
     put({ name: "usr/local/libexec/stress.pl" }, stress);
   });
-  const layers = await Promise.all([debianRoot(), programs].map((tar) => writeLayer(folder, tar)));
-  const { signal } = new AbortController();
-  await using pool = makeScanPool(2);
-  const limits = defaultLimits;
-  const scanner = new LayerScanner({ pool, indexFolder: join(folder, "indexes"), limits });
-  const mediaType = "application/vnd.oci.image.layer.v1.tar+gzip";
-  const scanned = await Promise.all(layers.map((layer) => scanner.scan(layer, { mediaType, signal })));
-  const tree = await runInSlices(
-    flatten(
-      scanned.map(({ index }) => index),
-      { limits },
-    ),
-    signal,
-  );
+  const { tree, layers } = await treeOfTars([debianRoot(), programs], folder);
   const target = join(folder, "disk.ext4");
-  const input: BuildInput = {
-    tree,
-    layers,
-    target,
-    tempDir: folder,
-    sizeBytes: undefined,
-    uuid: "01234567-89ab-cdef-0123-456789abcdef",
-    hashSeed: "fedcba98-7654-3210-fedc-ba9876543210",
-    reserveBytes: 0,
-    limits,
-    signal,
-    onProgress: () => {},
-  };
+  const input = { ...(await inputFor(buildTree(dir()), folder)), tree, layers, target };
   await using build = await makeDirectBuilder().build(input);
   await build.applyOwnership();
   return { path: target, bytes: build.built.sizeBytes };

@@ -14,10 +14,12 @@ import { writeLayer } from "../layers/layer-blob.ts";
 import { sections } from "../layers/rules/all.ts";
 import type { Case } from "../layers/rules/rule.ts";
 import { asHostTree, runBanger } from "../layers/rules/run-banger.ts";
+import { debianLayers } from "../system/debian-image.ts";
 import { differences, type HostEntry } from "../system/host-tree.ts";
 import { readMounted } from "../system/mounted.ts";
 import { buildAndInspect, inputFor, workFolder, type Folder } from "./build-rig.ts";
 import { buildTree, dir } from "./tree-builder.ts";
+import { treeOfTars } from "./tree-of-tars.ts";
 
 /** Each builder is the other's oracle: on every image that a rule about layers is shown by. */
 let pool: ReturnType<typeof makeScanPool>;
@@ -70,6 +72,23 @@ for (const { title, rules } of sections) {
     assert.ok(built > 0, "some are accepted");
   });
 }
+
+test("a Debian, with odd things in it: both builders make the same", async () => {
+  await using place = await makeTempDir("debian-", folder.path);
+  const { tree, layers } = await treeOfTars(await debianLayers(), place.path);
+  const input = { ...(await inputFor(buildTree(dir()), place.path)), tree, layers };
+  const trees: ReadonlyMap<string, HostEntry>[] = [];
+  for (const builder of [e2fsprogsBuilder, makeDirectBuilder()]) {
+    const target = join(place.path, builder.name);
+    const { verdict } = await buildAndInspect({ ...input, target }, builder);
+    assert.deepEqual(verdict.differences, [], builder.name);
+    assert.deepEqual(verdict.fsck.problems, [], builder.name);
+    trees.push(readMounted(target));
+  }
+  const [theirs = new Map(), ours = new Map()] = trees;
+  assert.ok(theirs.size > 5000, `${theirs.size} names`);
+  assert.deepEqual(differences(theirs, ours), []);
+});
 
 /** The kernel's view of both images, and the tree's own. */
 function compareMounts(tree: RootTree, example: Case, images: readonly string[]): void {

@@ -113,9 +113,14 @@ export function writeLayout(folder: string, layers: readonly Buffer[], options: 
   writeFileSync(join(folder, "index.json"), JSON.stringify(index));
 }
 
-/** The Debian image of the tests: a real root, odd things over it, changes to both, and layers of the test's own. */
+/** The Debian image of the tests: a real root, odd things over it, and changes to both. */
+export async function debianLayers(): Promise<readonly Buffer[]> {
+  return [debianRoot(), await oddThings(), await changes()];
+}
+
+/** The same as a layout, with layers of the test's own on top. */
 export async function writeDebianLayout(folder: string, more: readonly Buffer[] = []): Promise<void> {
-  writeLayout(folder, [debianRoot(), await oddThings(), await changes(), ...more]);
+  writeLayout(folder, [...(await debianLayers()), ...more]);
 }
 
 /** What umoci makes of it: a tree to compare with, made by somebody else's program. */
