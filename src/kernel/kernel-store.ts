@@ -62,21 +62,24 @@ export class KernelStore {
   /**
    * A kernel that is here, for what `parseKernelRef` takes; undefined where it has to be brought in first.
    *
+   * @param localName what a source is to be called here, where that is not its default name
    * @throws BangerError NAME_INVALID, REFERENCE_INVALID; NAME_TAKEN where another kernel has the name that a source's
    *   would get.
    */
-  async find(ref: string): Promise<KernelRecord | undefined> {
+  async find(ref: string, localName?: string): Promise<KernelRecord | undefined> {
     const parsed = parseKernelRef(ref);
     if (parsed.kind === "name") return (await this.#deps.rows.findKernel(parsed.name))?.kernel;
-    const found = (await this.#deps.rows.findKernel(parsed.defaultName))?.kernel;
-    if (found === undefined || found.source === formatKernelSource(parsed.source)) return found;
+    const { source, defaultName } = parsed;
+    const name = localName ?? defaultName;
+    const found = (await this.#deps.rows.findKernel(name))?.kernel;
+    if (found === undefined || found.source === formatKernelSource(source)) return found;
     throw new BangerError(
       "NAME_TAKEN",
-      `${ref} would be called ${parsed.defaultName}, and that is another kernel, from ${found.source}`,
+      `${ref} would be called ${name}, and that is another kernel, from ${found.source}`,
       {
         op: "name kernel",
-        hint: `Remove that one, with \`banger kernel rm ${parsed.defaultName}\`, or put the files under a name of their own with \`banger kernel import\`.`,
-        facts: { name: parsed.defaultName },
+        hint: `Remove that one, with \`banger kernel rm ${name}\`, or bring this one in under a name of its own: \`banger kernel pull --name NAME\`.`,
+        facts: { name },
       },
     );
   }
@@ -90,10 +93,12 @@ export class KernelStore {
     ref: string,
     architecture: EntryChoice["architecture"],
     signal: AbortSignal,
+    localName?: string,
   ): Promise<WantedKernel> {
     const parsed = parseKernelRef(ref);
     if (parsed.kind === "source") {
-      const { source, defaultName: name } = parsed;
+      const { source, defaultName } = parsed;
+      const name = localName ?? defaultName;
       const wanted = architecture ?? hostArchitecture();
       return { entry: { catalog: "", name, version: "", architecture: wanted, source }, warnings: [] };
     }

@@ -71,14 +71,30 @@ export function parseFiles(
   });
 }
 
+/**
+ * What a kernel that is pulled is to be called here; undefined for its usual name.
+ *
+ * @throws BangerError NAME_INVALID, REFERENCE_INVALID; OPTION_INVALID for a catalog's entry, which keeps its name.
+ */
+export function parseLocalName(ref: string, localName: string): string | undefined {
+  if (localName === "") return undefined;
+  if (parseKernelRef(ref).kind === "source") return parseKernelName(localName, "local_name");
+  const description = `A catalog's entry keeps its name: ${JSON.stringify(ref)}.`;
+  throw new BangerError("OPTION_INVALID", `local_name: ${description}`, {
+    op,
+    hint: "Leave --name out, or name the kernel's source itself: deb:…, artifact:…, URL@sha256:….",
+    fields: [{ field: "local_name", description }],
+  });
+}
+
 /** @throws BangerError NAME_INVALID. */
-export function parseKernelName(name: string): string {
+export function parseKernelName(name: string, field = "name"): string {
   if (kernelNamePattern.test(name)) return name;
   const description = `${JSON.stringify(name.slice(0, 200))} is not a name`;
   throw new BangerError("NAME_INVALID", `kernel name ${description}`, {
     op,
     hint: "Use up to 63 lower-case letters, digits, dots, dashes and underscores, a letter or digit first.",
-    fields: [{ field: "name", description }],
+    fields: [{ field, description }],
   });
 }
 

@@ -218,8 +218,11 @@ test("modules of another version are a warning", async () => {
   );
   const path = join(folder, "other_1_amd64.deb");
   writeFileSync(path, debOf({ name: "data.tar", content: other }));
-  const pulled = await runCli(daemon, "kernel", "pull", `deb:${path}`);
+  const pulled = await runCli(daemon, "kernel", "pull", `deb:${path}`, "--name", "odd");
   assert.equal(pulled.status, 0, pulled.stderr);
+  assert.equal(pulled.stdout, "odd\n");
+  const entry = await runCli(daemon, "kernel", "pull", "cloud", "--name", "odd");
+  assert.match(entry.stderr, /A catalog's entry keeps its name: "cloud"/);
   assert.match(pulled.stderr, /modules are of Linux 9\.9\.9, and the kernel is/);
 });
 

@@ -215,6 +215,18 @@ describe("fetching from a catalog", () => {
     await assert.rejects(byArch.choose("k", "riscv64", never), failing("KERNEL_MISMATCH", /amd64, arm64/));
   });
 
+  test("a source gets the name that is given, and is found by it again", async () => {
+    await using rig = await makeStoreRig();
+    const kernels = rig.withCatalog({ entries: [] });
+    const ref = "artifact:registry.example/k:1";
+    assert.equal(await kernels.find(ref, "mine"), undefined);
+    await kernels.fetch(await kernels.choose(ref, undefined, never, "mine"), quiet);
+    assert.equal((await kernels.find(ref, "mine"))?.name, "mine");
+    assert.equal((await kernels.find("mine"))?.source, ref);
+    assert.equal(await kernels.find(ref), undefined, "its usual name is free");
+    await assert.rejects(kernels.find("artifact:registry.example/k:2", "mine"), failing("NAME_TAKEN"));
+  });
+
   test("a source itself gets a name, and is not taken for another that has it", async () => {
     await using rig = await makeStoreRig();
     const kernels = rig.withCatalog({ entries: [] });

@@ -21,6 +21,10 @@ interface JsonFlag {
   readonly json?: boolean;
 }
 
+interface PullFlags extends JsonFlag {
+  readonly name?: string;
+}
+
 export function addKernelCommands(program: Command, run: RunSession, folder: string): void {
   const kernel = program.command("kernel").description("look after kernels");
   kernel
@@ -40,8 +44,12 @@ export function addKernelCommands(program: Command, run: RunSession, folder: str
       "a catalog's entry, deb:FILE, deb:URL@sha256:HEX, URL@sha256:HEX, artifact:REFERENCE",
     )
     .addOption(jsonOption())
+    .option(
+      "--name <name>",
+      "what a source is called here; the default is its package's, file's or tag's name",
+    )
     .description("fetch a kernel")
-    .action((name: string, flags: JsonFlag) =>
+    .action((name: string, flags: PullFlags) =>
       run((session) => pullKernel(absoluteKernelRef(name, folder), flags, session)),
     );
   kernel
@@ -112,11 +120,12 @@ async function listCatalog(flags: JsonFlag, { rpc, signal, terminal }: Session):
 
 async function pullKernel(
   name: string,
-  flags: JsonFlag,
+  flags: PullFlags,
   { rpc, signal, terminal }: Session,
 ): Promise<undefined> {
+  const request = { name, localName: flags.name ?? "" };
   using progress = openKernelProgress(terminal);
-  for await (const { event } of rpc.stream(KernelService.method.pullKernel, { name }, signal)) {
+  for await (const { event } of rpc.stream(KernelService.method.pullKernel, request, signal)) {
     if (event.case === "progress") progress.show(event.value);
     if (event.case !== "kernel") continue;
     progress.end();

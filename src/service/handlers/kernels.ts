@@ -17,7 +17,7 @@ import type { KernelUse, Store } from "../../store/store.ts";
 import { durationMessage } from "../convert.ts";
 import { catalogMessage, kernelMessage } from "../convert-kernel.ts";
 import { Latest } from "../latest.ts";
-import { parseFiles, parseKernelName } from "../parse-kernel.ts";
+import { parseFiles, parseKernelName, parseLocalName } from "../parse-kernel.ts";
 import { parsePageSize } from "../parse-request.ts";
 import { serverStreaming, unary } from "../routes.ts";
 import { required } from "./images.ts";
@@ -61,11 +61,12 @@ export function kernelRoutes({ store, kernels, catalog, stateDir }: KernelDeps) 
       });
     }),
 
-    pullKernel: serverStreaming(method.pullKernel, async function* ({ name }, { signal }) {
-      const ref = required(name, "name");
-      let kernel = await kernels.find(ref);
+    pullKernel: serverStreaming(method.pullKernel, async function* (request, { signal }) {
+      const ref = required(request.name, "name");
+      const localName = parseLocalName(ref, request.localName);
+      let kernel = await kernels.find(ref, localName);
       if (kernel === undefined) {
-        const wanted = await kernels.choose(ref, undefined, signal);
+        const wanted = await kernels.choose(ref, undefined, signal, localName);
         const progress = new Latest<KernelProgress>();
         const began = performance.now();
         const fetched = kernels.fetch(wanted, { signal, onProgress: (value) => progress.set(value) });
