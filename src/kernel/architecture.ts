@@ -8,9 +8,15 @@ export function runsOn(kernel: string, image: string): boolean {
   return kernel === image || runsToo[kernel] === image;
 }
 
+/** Node's names of processors, where they differ. */
+const nodesNames: ReadonlyMap<string, string> = new Map([
+  ["x64", "amd64"],
+  ["ia32", "386"],
+]);
+
 /** What this machine is called by OCI. */
 export function hostArchitecture(): string {
-  return { x64: "amd64", ia32: "386" }[process.arch as string] ?? process.arch;
+  return nodesNames.get(process.arch) ?? process.arch;
 }
 
 /** @throws BangerError KERNEL_MISMATCH where it does not. */

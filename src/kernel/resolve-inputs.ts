@@ -1,6 +1,8 @@
 import { assembleKernel, type KernelFilePaths } from "./assemble.ts";
 import { requireRunsOn } from "./architecture.ts";
-import type { KernelFacts } from "./kernel-record.ts";
+import { BangerError } from "../base/error.ts";
+import { identifyKernel } from "./identify.ts";
+import type { KernelFacts, KernelRecord } from "./kernel-record.ts";
 import type { FetchOptions, KernelStore } from "./kernel-store.ts";
 import type { Limits } from "../base/limits.ts";
 import { kernelPathsIn, type KernelPaths } from "./layout.ts";
@@ -75,14 +77,37 @@ async function resolveRef(store: KernelStore, ref: string, options: ResolveOptio
     kernel = await store.fetch(wanted, options);
   }
   requireRunsOn(kernel.name, kernel.architecture, architecture);
-  const held = store.hold(kernel);
+  await using owned = new AsyncDisposableStack();
+  owned.use(store.hold(kernel));
+  const paths = kernelPathsIn(store.dirOf(kernel));
+  await requireUnchanged(kernel, paths, signal);
+  const held = owned.move();
   return {
     name: kernel.name,
     id: kernel.id,
     facts: kernel,
-    paths: kernelPathsIn(store.dirOf(kernel)),
-    [Symbol.asyncDispose]: async () => held[Symbol.dispose](),
+    paths,
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** Its file is perhaps the same inode as that beside an image, which somebody may have written to all the same. */
+async function requireUnchanged(
+  kernel: KernelRecord,
+  paths: KernelPaths,
+  signal: AbortSignal,
+): Promise<void> {
+  const { digest } = await identifyKernel(paths.kernel, signal);
+  if (digest === kernel.digest) return;
+  throw new BangerError(
+    "DIGEST_MISMATCH",
+    `kernel ${kernel.name} is no longer what was brought in: ${paths.kernel} has another digest`,
+    {
+      op: "check kernel",
+      hint: `Remove it, with \`banger kernel rm --force ${kernel.name}\`, and bring it in again.`,
+      facts: { kernel: kernel.name, expected: kernel.digest, found: digest },
+    },
+  );
 }
 
 /** Copied before they are looked at: what was checked is what is staged, whatever becomes of the originals. */

@@ -2,6 +2,8 @@ import { printable } from "../base/bytes.ts";
 import type { Digest } from "../base/digest.ts";
 import type { BootReadiness } from "../guest/boot-readiness.ts";
 import type { Injection } from "../guest/inject.ts";
+import { rootfsName } from "../images/layout.ts";
+import { initrdFile, kernelFile, modulesFolder } from "../kernel/layout.ts";
 import type { BootRecord } from "../kernel/kernel-record.ts";
 import type { LayerIndex } from "../layers/layer-index.ts";
 import type { Loss, RootTree } from "../layers/root-tree.ts";
@@ -67,6 +69,18 @@ export function imageRecord(finished: FinishedImage, createdAt: number = Date.no
     kernelId: finished.kernelId,
     boot: finished.boot,
   };
+}
+
+/** What `image.json` says: the record, and the names of the files that stand beside it. Pure. */
+export function imageDocument(image: ImageRecord): object {
+  const { boot } = image;
+  if (boot === undefined) return { ...image, rootfsFile: rootfsName };
+  const files = {
+    kernelFile,
+    ...(boot.hasInitrd ? { initrdFile } : {}),
+    ...(boot.hasModules ? { modulesFolder } : {}),
+  };
+  return { ...image, rootfsFile: rootfsName, boot: { ...boot, ...files } };
 }
 
 function lossRecord(loss: Loss): LossRecord {

@@ -23,7 +23,7 @@ import type { CacheUpkeep } from "./cache-upkeep.ts";
 import { blameDecay } from "./decayed-blobs.ts";
 import type { PullEventBody, Stage } from "./events.ts";
 import { defaultBuilder, derivedUuid, filesystemUuid } from "./identity.ts";
-import { imageRecord } from "./image-record.ts";
+import { imageDocument, imageRecord } from "./image-record.ts";
 import { bringLayersIn, type LayerIn } from "./layers-in.ts";
 import { PullKernel, type KernelDeps } from "./kernel-stages.ts";
 import { planPull, resolvedEvent, type PlanDeps, type PlanStart, type PullPlan } from "./plan.ts";
@@ -248,7 +248,7 @@ async function buildImage(
   pull.emit("stage-boot", { kind: "bootArtifactsStaged", boot, imageId: id, durationMs });
   await pull.clock.time("publish", async () => {
     await writeStoredTree(staging.treePath, tree, plan.image.manifestDigest, pull.signal);
-    await staging.publish(image);
+    await staging.publish(imageDocument(image));
     await deps.store.insertImage(image).catch(async (error: unknown) => {
       await staging.unpublish();
       throw error;
