@@ -15,6 +15,7 @@ import { hasReason } from "../../../src/base/error.ts";
 import { Ext4Image } from "../../../src/ext4/read/image.ts";
 import { inodeFlags } from "../../../src/ext4/read/inode.ts";
 import { whileMounted, whileMountedWritable } from "../../system/mounted.ts";
+import { runProgram } from "../../system/program.ts";
 import { Scratch, program } from "../image-maker.ts";
 import { noise, sampleTree } from "../sample-tree.ts";
 import { bytesOf } from "../tree-layers.ts";
@@ -112,6 +113,39 @@ test("the kernel goes on with what was made: names come and go, files grow, and 
   whileMounted(path, (folder) => {
     assert.deepEqual(readFileSync(`${folder}/log`), Buffer.concat([noise(10_000), noise(3 * MiB)]));
     assert.deepEqual(readFileSync(`${folder}/d7/new 119`), noise(119 * 20, "7.119"));
+  });
+});
+
+test("inodes share a block of xattrs until the kernel changes one's", async () => {
+  using scratch = new Scratch();
+  const xattrs = { "user.shared": noise(300), "user.too": "x", "trusted.\xff\x80": noise(90) };
+  const built = buildTree(
+    dir({
+      ...many(1500, (i) => [`f${i}`, file(`${i}`, { xattrs })]),
+      other: file("", { xattrs: { "user.other": noise(300) } }),
+    }),
+  );
+  const path = scratch.file("shared.ext4");
+  const { plan } = writeImage(built, path);
+  // 1,024 inodes may share a block; the rest share another.
+  assert.deepEqual(
+    plan.metadata.xattrs.blocks.map(({ sharers }) => sharers),
+    [1024, 476, 1],
+  );
+  await inspect(path, built);
+  whileMountedWritable(path, (folder) => {
+    runProgram("setfattr", ["-n", "user.shared", "-v", "mine", join(folder, "f3")]);
+    runProgram("setfattr", ["-x", "user.shared", join(folder, "f4")]);
+    runProgram("setfattr", ["-n", "user.new", "-v", "more", join(folder, "f1200")]);
+    for (let i = 10; i < 1100; i++) unlinkSync(join(folder, `f${i}`));
+  });
+  program("e2fsck", ["-fn", path]);
+  const valueOf = (folder: string, name: string): string =>
+    runProgram("getfattr", ["--only-values", "-n", "user.shared", join(folder, name)]);
+  whileMounted(path, (folder) => {
+    assert.equal(valueOf(folder, "f3"), "mine");
+    assert.equal(valueOf(folder, "f5"), noise(300).toString("utf8"));
+    assert.equal(valueOf(folder, "f1499"), noise(300).toString("utf8"));
   });
 });
 
