@@ -222,7 +222,8 @@ function begunPull({ id, request, startedAt }: PullJob): BegunPull {
 
 function endedPull(job: PullJob): EndedPull {
   const { state, successor, name, failure, endedAt = Date.now() } = job;
-  const ended = state === "waiting" || state === "running" ? "failed" : state;
+  // One that was published and could not be noted down has failed for whoever waits for it.
+  const ended = state === "cancelled" || (state === "published" && failure === undefined) ? state : "failed";
   const outcome = successor === undefined ? ended : "joined";
   return { ...begunPull(job), outcome, endedAt, name, failure, stages: job.clock.spans() };
 }
