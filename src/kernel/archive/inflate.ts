@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
+import { open } from "node:fs/promises";
 import type { Digest } from "../../base/digest.ts";
 import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
 import { run } from "../../base/exec.ts";
@@ -11,6 +12,8 @@ const xzMagic = "fd377a585a00";
 /** MiB that xz may take: `xz -9`, the most that a preset asks for, needs 65 MiB to inflate. */
 const xzMemoryMiB = 512;
 const stderrBytes = 64 * 1024;
+/** Read at once of what is not compressed: a piece is unpacked while nothing else runs. */
+const pieceBytes = 256 * 1024;
 
 export interface InflateJob {
   readonly path: string;
@@ -38,26 +41,61 @@ export async function inflate(
   commands: readonly XzCommand[] = xzCommands(job),
 ): Promise<void> {
   const { limits, signal, subject } = job;
+  const check = (): void => {
+    if (signal.aborted) throw asBangerError(signal.reason, op);
+  };
   try {
-    if (isXz(job.path)) return await inflateXz(job, consume, commands);
-    // A kernel's archive is no layer: its own bound on bytes comes first.
-    const bounds = { ...limits, inflatedBytes: Math.min(limits.inflatedBytes, limits.kernelBytes) };
-    await inflateLayer(job.path, { layer: job.digest, limits: bounds }, (piece) => {
-      if (signal.aborted) throw asBangerError(signal.reason, op);
-      consume(piece);
-    });
+    switch (formOf(job.path)) {
+      case "xz":
+        return await inflateXz(job, consume, commands);
+      case "plain":
+        return await readThrough(job, (piece) => {
+          check();
+          consume(piece);
+        });
+      case "layer": {
+        // A kernel's archive is no layer: its own bound on bytes comes first.
+        const bounds = { ...limits, inflatedBytes: Math.min(limits.inflatedBytes, limits.kernelBytes) };
+        await inflateLayer(job.path, { layer: job.digest, limits: bounds }, (piece) => {
+          check();
+          consume(piece);
+        });
+      }
+    }
   } catch (error) {
     throw asSourceFault(error, subject);
   }
 }
 
-function isXz(path: string): boolean {
+/** How a file is to be read: gzip and zstd as those of layers are. */
+function formOf(path: string): "xz" | "layer" | "plain" {
   const magic = Buffer.alloc(6);
   const file = openSync(path, "r");
   try {
-    return readSync(file, magic, 0, magic.length, 0) === magic.length && magic.toString("hex") === xzMagic;
+    readSync(file, magic, 0, magic.length, 0);
   } finally {
     closeSync(file);
+  }
+  if (magic.toString("hex") === xzMagic) return "xz";
+  // RFC 1952 section 2.3.1; RFC 8878 sections 3.1.1 and 3.1.2.
+  const word = magic.readUInt32LE(0);
+  const zstd = word === 0xfd2fb528 || (word & 0xfffffff0) >>> 0 === 0x184d2a50;
+  return zstd || magic.readUInt16BE(0) === 0x1f8b ? "layer" : "plain";
+}
+
+/** In pieces, between which the daemon goes on answering: what is not inflated may be long. */
+async function readThrough(
+  { path, subject, limits }: InflateJob,
+  consume: (piece: Buffer) => void,
+): Promise<void> {
+  await using file = await open(path, "r");
+  const { size } = await file.stat();
+  if (size > limits.kernelBytes) throw tooLarge(subject, limits.kernelBytes);
+  const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(pieceBytes, size)));
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length);
+    if (bytesRead === 0) return;
+    consume(buffer.subarray(0, bytesRead));
   }
 }
 

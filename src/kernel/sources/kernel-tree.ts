@@ -15,7 +15,8 @@ export interface KernelTree {
 /** The host's path of a file of the tree. @throws BangerError KERNEL_SOURCE_INVALID where it is none */
 export function fileOf({ folder, unpacked }: KernelTree, name: string, subject: string): string {
   const found = [...unpacked.made].find(([path]) => path === name)?.[1];
-  if (found?.kind === "file") return join(folder, name);
+  // Names are bytes; a path of the host's that is made of them has to be text.
+  if (found?.kind === "file" && /^[\x20-\x7e]+$/.test(name)) return join(folder, name);
   const what = found?.kind === "symlink" ? "a link" : "no file";
   throw sourceFault(
     subject,
@@ -41,6 +42,12 @@ export function modulesOf(
   return join(folder, root);
 }
 
+/**
+ * A `..` after a name: where that leads depends on what the name links to. Links without one lead down from a real
+ * folder, through links that stay inside themselves.
+ */
+const climbsLate = /(?:^|\/)(?!\.{1,2}(?:\/|$))[^/]+\/+(?:.*\/)?\.\.(?:\/|$)/s;
+
 /** Only now that all else is in its place: nothing was written through any of them. */
 function makeLinks(
   folder: string,
@@ -54,7 +61,7 @@ function makeLinks(
     const name = root === "" ? path : path.slice(root.length + 1);
     if (name === "build" || name === "source") continue;
     const target = posix.normalize(posix.join(posix.dirname(path), entry.target));
-    if (entry.target.startsWith("/") || !isBelow(target, root)) {
+    if (entry.target.startsWith("/") || climbsLate.test(entry.target) || !isBelow(target, root)) {
       throw entryFault(subject, path, "is a link that leads out of the modules' folder");
     }
     const place = Buffer.concat([Buffer.from(`${folder}/`), bytesToBuffer(path)]);

@@ -279,6 +279,10 @@ test("a consumer's error and a cancel end the program that inflates", async () =
   const cancel = new AbortController();
   const cancelled = inflate({ ...job, signal: cancel.signal }, () => cancel.abort());
   await assert.rejects(cancelled, (error) => hasReason(error, "CANCELLED"));
+  const leaving = new AbortController();
+  const plain = await jobOf(folder, Buffer.alloc(5_000_000), { signal: leaving.signal });
+  const left = inflate(plain, () => leaving.abort());
+  await assert.rejects(left, (error) => hasReason(error, "CANCELLED"));
   const gzip = await jobOf(folder, gzipSync(Buffer.alloc(50_000_000)), { signal: AbortSignal.abort() });
   await assert.rejects(
     inflate(gzip, () => {}),

@@ -145,6 +145,19 @@ test("packages that can't be used", async () => {
     fetch(deb(file("boot/vmlinuz-6.1.2", kernel), ...modules, link)),
     fails("KERNEL_SOURCE_INVALID", /leads out of the modules' folder/),
   );
+  // Each stays inside by its letters; the second leads out through the first.
+  const through = [
+    symlink("lib/modules/6.1.2/d1/d2/y", "../../kernel"),
+    symlink("lib/modules/6.1.2/x", "d1/d2/y/../.."),
+  ];
+  await assert.rejects(
+    fetch(deb(file("boot/vmlinuz-6.1.2", kernel), ...modules, ...through)),
+    fails("KERNEL_SOURCE_INVALID", /modules\/6\.1\.2\/x, that is a link that leads out/),
+  );
+  await assert.rejects(
+    fetch(deb(file("boot/vmlinuz-6.1\xe9", kernel))),
+    fails("KERNEL_SOURCE_INVALID", /which is no file/),
+  );
   const absolute = symlink("lib/modules/6.1.2/out", "/etc");
   await assert.rejects(
     fetch(deb(file("boot/vmlinuz-6.1.2", kernel), ...modules, absolute)),
