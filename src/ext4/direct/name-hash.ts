@@ -78,12 +78,16 @@ export class NameHasher {
     let [a, b, c, d] = state;
     for (const round of [0, 1, 2] as const) {
       const shifts = roundShifts[round];
+      const words = roundWords[round];
       for (let step = 0; step < 8; step++) {
-        const word = this.#words[roundWords[round][step] ?? 0] ?? 0;
+        const word = this.#words[words[step] ?? 0] ?? 0;
         const sum = (a + mix(round, b, c, d) + word + roundConstants[round]) | 0;
         const shift = shifts[step % 4] ?? 0;
-        // The four words take turns, the last written is the first operand of the next step.
-        [a, b, c, d] = [d, (sum << shift) | (sum >>> (32 - shift)), b, c];
+        // The four take turns: the one just written is the first operand of the next step.
+        a = d;
+        d = c;
+        c = b;
+        b = (sum << shift) | (sum >>> (32 - shift));
       }
     }
     state[0] = (state[0] + a) | 0;
