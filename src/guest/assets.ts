@@ -124,7 +124,7 @@ async function readBounded(path: string, budget: { left: number }): Promise<Buff
         `with ${path}, the guest assets are larger than the limit allows`,
         {
           op,
-          hint: "Put large files into the image itself, or raise the limit on guest assets.",
+          hint: "Put large files into the image itself, or raise guest_asset_bytes under [limits] in the config.",
         },
       );
     }

@@ -119,7 +119,7 @@ const rules = {
   "too-many-entries": {
     reason: "LIMIT_ENTRIES",
     what: "is past the limit on the files and directories of an image",
-    hint: "Use a smaller image, or raise the limit on entries.",
+    hint: "Use a smaller image, or raise entries under [limits] in the config file.",
   },
 } as const satisfies Record<string, Rule>;
 

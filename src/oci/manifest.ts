@@ -50,7 +50,7 @@ export function parseManifest(
     throw new BangerError(
       "LIMIT_LAYERS",
       `${subject} has ${layerNodes.length} layers; the limit is ${limits.layers}`,
-      { op, hint: "Squash the image." },
+      { op, hint: "Squash the image, or raise layers under [limits] in the config file." },
     );
   }
   const config = parseDescriptor(document.at("config"));
