@@ -1,3 +1,4 @@
+import { asBangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { systemClock, type Clock } from "../base/retry.ts";
 import type { BlobCache } from "../blobs/cache.ts";
@@ -32,7 +33,11 @@ export function kernelCatalog(options: KernelCatalogOptions): KernelCatalog {
       return mergeCatalogs(await Promise.all(loaded));
     },
     fetch: async (entry, job) => {
-      return await fetchKernel(deps, entry, { ...job, subject: formatKernelSource(entry.source) });
+      try {
+        return await fetchKernel(deps, entry, { ...job, subject: formatKernelSource(entry.source) });
+      } catch (error) {
+        throw asBangerError(error, "fetch kernel");
+      }
     },
   };
 }

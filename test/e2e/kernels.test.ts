@@ -22,6 +22,7 @@ import {
   type DaemonProcess,
 } from "../system/daemon-process.ts";
 import { writeLayout } from "../system/debian-image.ts";
+import { withDisk } from "../system/namespace.ts";
 import { debianKernel, debianKernelPackage } from "../system/debian-kernel.ts";
 import { followPull } from "../system/pull-events.ts";
 import { startRealRegistry, type RealRegistry } from "../system/real-registry.ts";
@@ -244,6 +245,17 @@ test("a catalog that is away: its copy is used and its age said; without one it 
 
   const says = /no kernel cloud here, and not every catalog could be asked: catalog theirs/;
   await assertRefused({ catalogs: places, ref: "cloud", reason: "CATALOG_UNAVAILABLE", says });
+});
+
+test("a disk that is full: it is said, and the room is given back", async () => {
+  await using home = await makeDaemonHome();
+  await using daemon = await startDaemonProcess({ home, wrapper: withDisk(home.state, 64) });
+  const pulled = await runCli(daemon, "kernel", "pull", `deb:${debianKernelPackage()}`);
+  assert.equal(pulled.status, 1, pulled.stderr);
+  assert.match(pulled.stderr, /no space left|DISK_FULL|is full/i);
+  // The disk is seen in the daemon's own mount namespace alone.
+  const kernels = join(`/proc/${daemon.child.pid}/root`, home.state, "kernels");
+  assert.deepEqual(namesBelow(kernels), []);
 });
 
 test("killed while a kernel is fetched: nothing half done, and the rest is fetched later", async () => {
