@@ -51,6 +51,16 @@ export interface Limits {
   readonly guestAssetBytes: number;
   /** Pulls that build at once; the rest wait. */
   readonly concurrentPulls: number;
+  /** Pulls that have not ended, those that wait included: each takes memory from its first moment. */
+  readonly unfinishedPulls: number;
+  /** Calls of all clients that stream, pulls and watchers among them: each takes memory for as long as it is open. */
+  readonly streams: number;
+  /** Of those, calls of one connection. */
+  readonly clientStreams: number;
+  /** Pulls that one connection follows at once. */
+  readonly clientPulls: number;
+  /** Pulls that ask their registries what an image is at once; the rest wait a moment. */
+  readonly concurrentResolves: number;
   /** Blobs downloaded at once for one pull. Registries throttle past a handful of connections. */
   readonly concurrentDownloads: number;
   /** Bytes of an error body that are read from a registry. */
@@ -132,6 +142,11 @@ export const defaultLimits: Limits = {
   indexFileBytes: 512 * MiB,
   guestAssetBytes: 64 * MiB,
   concurrentPulls: 8,
+  unfinishedPulls: 500,
+  streams: 1000,
+  clientStreams: 500,
+  clientPulls: 250,
+  concurrentResolves: 32,
   concurrentDownloads: 4,
   errorBodyBytes: 64 * KiB,
   tokenBytes: 1 * MiB,

@@ -25,24 +25,24 @@ const noticeMs = 2000;
 export async function startEmbedded(paths: DaemonPaths, terminal: Terminal): Promise<Embedded> {
   const debug = terminal.env["BANGER_DEBUG"] === "1";
   const log = debug ? lineLog((line) => terminal.stderr.write(line)) : silentLog;
-  const daemon = await startDaemon(loadConfig(paths, terminal.env), { log, metrics: false });
+  const daemon = await startDaemon(loadConfig(paths, terminal.env), { log, resume: false, metrics: false });
   return {
-    leave: (rpc) => othersDone(rpc, terminal),
+    leave: (rpc) => othersDone(rpc, terminal, daemon.postponedPulls),
     [Symbol.asyncDispose]: () => daemon.stop(),
   };
 }
 
 /** Other programs may have found this daemon on its socket. A second Ctrl-C ends the wait, and the process. */
-async function othersDone(rpc: Rpc, terminal: Terminal): Promise<void> {
+async function othersDone(rpc: Rpc, terminal: Terminal, postponed: ReadonlySet<string>): Promise<void> {
   const { signal } = new AbortController();
   let waited = 0;
   for (;;) {
     const { pulls } = await rpc.unary(
       ImageService.method.listPulls,
-      { pageSize: 1, activeOnly: true },
+      { pageSize: 1000, activeOnly: true },
       signal,
     );
-    if (pulls.length === 0) return;
+    if (pulls.every(({ id }) => postponed.has(id))) return;
     if (waited === noticeMs) {
       printLines(terminal.stderr, [
         "Waiting for pulls of other clients, which this process serves. Ctrl-C twice ends them.",

@@ -11,7 +11,7 @@ export class PullJob {
   readonly request: PullRequest;
   readonly log: EventLog;
   readonly clock = new StageClock();
-  readonly startedAt = Date.now();
+  readonly startedAt: number;
   state: PullState = "running";
   endedAt: number | undefined;
   manifestDigest: Digest | undefined;
@@ -24,7 +24,9 @@ export class PullJob {
   readonly #watchers = new Set<symbol>();
   readonly #controller = new AbortController();
 
-  constructor(id: string, request: PullRequest) {
+  /** @param startedAt of one that goes on after a restart, when it first began */
+  constructor(id: string, request: PullRequest, startedAt: number = Date.now()) {
+    this.startedAt = startedAt;
     this.id = id;
     this.request = request;
     this.name = request.name ?? "";

@@ -4,6 +4,7 @@ import { foreseeKernel } from "../kernel/resolve-inputs.ts";
 import type { ResolvedImage } from "../oci/image-source.ts";
 import type { VerifiedSignature } from "../signature/check-signature.ts";
 import type { PullRecord } from "../store/records.ts";
+import type { ResumablePull } from "../store/store.ts";
 import type { PullEvent } from "./events.ts";
 import { PullJob } from "./job.ts";
 import { runPull, type PipelineDeps } from "./pipeline.ts";
@@ -12,6 +13,7 @@ import { planPull, type PullPlan } from "./plan.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource } from "./source.ts";
 import { StageClock } from "./stage-clock.ts";
+import { parseStoredRequest, storedRequest } from "./stored-request.ts";
 
 /** One client's view of a pull. Disposing of it stops watching; the last one to leave stops the pull, unless it is detached. */
 export interface PullSubscription extends Disposable {
@@ -34,8 +36,14 @@ export interface ResolvedPull {
 }
 
 export interface Pulls {
-  /** Starts a pull. It may turn out to be one that is under way, and then goes on as that one. */
+  /**
+   * Starts a pull. It may turn out to be one that is under way, and then goes on as that one.
+   *
+   * @throws BangerError TOO_MANY_PULLS, SHUTTING_DOWN.
+   */
   pull(request: PullRequest): Promise<PullSubscription>;
+  /** Goes on with detached pulls that the daemon's end cut off, under their old ids. */
+  resume(pulls: readonly ResumablePull[]): Promise<void>;
   /** @throws BangerError PULL_UNKNOWN. */
   watch(pullId: string): Promise<PullSubscription>;
   /** Returns once the pull has ended, whichever way. @throws BangerError PULL_UNKNOWN. */
@@ -81,12 +89,28 @@ class PullJobs implements Pulls {
 
   async pull(request: PullRequest): Promise<PullSubscription> {
     if (this.#stopped) throw stoppedError();
+    const { unfinishedPulls } = this.#deps.limits;
+    if (this.#running.size >= unfinishedPulls) throw tooManyPullsError(unfinishedPulls);
     const job = new PullJob(`p${randomBytes(8).toString("hex")}`, request);
-    this.#jobs.set(job.id, job);
     const subscription = subscribe(job);
-    for (const observer of this.#observers) observer.begun(begunPull(job));
-    this.#running.set(job, this.#run(job));
+    this.#start(job, () => this.#deps.store.insertPull(job.toRecord(), storedRequest(request)));
     return subscription;
+  }
+
+  async resume(pulls: readonly ResumablePull[]): Promise<void> {
+    for (const { record, requestJson } of pulls) {
+      const request = parseStoredRequest(requestJson);
+      if (request === undefined) await this.#deps.store.updatePull(unreadable(record));
+      else
+        this.#start(new PullJob(record.id, { ...request, detached: true }, record.startedAt), async () => {});
+    }
+  }
+
+  /** @param note puts it into the store */
+  #start(job: PullJob, note: () => Promise<void>): void {
+    this.#jobs.set(job.id, job);
+    for (const observer of this.#observers) observer.begun(begunPull(job));
+    this.#running.set(job, this.#run(job, note));
   }
 
   async watch(pullId: string): Promise<PullSubscription> {
@@ -157,9 +181,9 @@ class PullJobs implements Pulls {
   }
 
   /** Never rejects: how it ends is in the job. */
-  async #run(job: PullJob): Promise<void> {
+  async #run(job: PullJob, note: () => Promise<void>): Promise<void> {
     try {
-      await this.#deps.store.insertPull(job.toRecord());
+      await note();
       const image = await runPull(this.#deps, {
         request: job.request,
         clock: job.clock,
@@ -200,8 +224,7 @@ class PullJobs implements Pulls {
     for (const [key, owner] of this.#building) if (owner === job) this.#building.delete(key);
     this.#running.delete(job);
     try {
-      if (job.successor === undefined) await this.#deps.store.updatePull(job.toRecord());
-      else await this.#deps.store.deletePull(job.id);
+      await this.#note(job);
     } catch (error) {
       job.failure ??= asBangerError(error, "record pull");
     }
@@ -210,10 +233,48 @@ class PullJobs implements Pulls {
     this.#forgetOld();
   }
 
+  async #note(job: PullJob): Promise<void> {
+    const { store } = this.#deps;
+    const { successor } = job;
+    if (successor !== undefined) {
+      // It may have become detached by this one, which must not be forgotten before that is known.
+      if (job.detached && !successor.ended) await store.updatePull(successor.toRecord());
+      await store.deletePull(job.id);
+    } else if (!goesOnLater(job)) {
+      await store.updatePull(job.toRecord());
+    }
+  }
+
   #forgetOld(): void {
     const ended = [...this.#jobs.values()].filter((job) => job.ended);
     for (const job of ended.slice(0, Math.max(0, ended.length - endedPullsKept))) this.#jobs.delete(job.id);
   }
+}
+
+/** A detached pull that the daemon's stop cut off keeps its row as it is: the next daemon goes on with it. */
+function goesOnLater({ detached, failure, request }: PullJob): boolean {
+  return detached && failure?.reason === "SHUTTING_DOWN" && request.credentials === undefined;
+}
+
+function unreadable(record: PullRecord): PullRecord {
+  return {
+    ...record,
+    state: "failed",
+    endedAt: Date.now(),
+    failureReason: "SHUTTING_DOWN",
+    failureMessage: "The daemon ended while this pull ran, and this version can't go on with it. Pull again.",
+  };
+}
+
+function tooManyPullsError(limit: number): BangerError {
+  return new BangerError(
+    "TOO_MANY_PULLS",
+    `${limit} pulls are under way or wait, which is the most there may be`,
+    {
+      op: "pull",
+      facts: { limit: String(limit) },
+    },
+  );
 }
 
 function begunPull({ id, request, startedAt }: PullJob): BegunPull {

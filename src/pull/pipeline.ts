@@ -43,6 +43,8 @@ export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
   readonly scanner: LayerScanner;
   readonly builders: ReadonlyMap<BuilderName, RootfsBuilder>;
   readonly queue: TurnQueue;
+  /** How many ask what their image is at once. */
+  readonly resolves: TurnQueue;
   /** Of those that are in, how many build at once. */
   readonly builds: TurnQueue;
   readonly ledger: DiskLedger;
@@ -74,10 +76,11 @@ export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<Im
   await using source = openPullSource(deps, pull.request);
   await using kernel = new PullKernel(deps, pull);
   const announce = once((start: PlanStart) => pull.emit("resolve", resolvedEvent(start)));
+  const asking = await deps.resolves.enter(pull.signal, () => {});
   const plan = await planPull(deps, pull, source, (start) =>
     // A kernel may take minutes to come: what is known by then is said before.
     kernel.resolve(start.image.platform, () => announce(start)),
-  );
+  ).finally(() => asking[Symbol.dispose]());
   if (!pull.claim(plan)) return undefined;
   announce(plan);
   if (plan.existing !== undefined) return reuse(deps, pull, plan, plan.existing);

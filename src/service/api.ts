@@ -13,6 +13,7 @@ import { kernelRoutes } from "./handlers/kernels.ts";
 import { imageRoutes } from "./handlers/images.ts";
 import { leaseRoutes } from "./handlers/leases.ts";
 import { pullRoutes } from "./handlers/pulls.ts";
+import { ClientBounds } from "./client-bounds.ts";
 import { addHealth, type HealthService } from "./health.ts";
 import { addReflection } from "./reflection.ts";
 import type { KernelParts } from "./kernels.ts";
@@ -23,17 +24,23 @@ const services = [ImageService, KernelService, CacheService, DaemonService] as c
 /** Puts the whole API on a server, health and reflection with it. It does not count as serving yet. */
 export function addApi(server: Server, deps: DaemonDeps & CacheDeps & KernelParts): HealthService {
   const { paths, limits, live } = deps.config;
+  const bounds = new ClientBounds(limits);
   const defaultBuilder = () => live.settings.pulls.builder;
   const parts = { ...deps, stateDir: paths.stateDir, limits, defaultBuilder };
-  addService(server, ImageService, {
-    ...pullRoutes(parts),
-    ...imageRoutes(parts),
-    ...fileRoutes(parts),
-    ...compareRoutes(parts),
-    ...exportRoutes(parts),
-    ...leaseRoutes(parts),
-  });
-  addService(server, KernelService, kernelRoutes(parts));
+  addService(
+    server,
+    ImageService,
+    {
+      ...pullRoutes(parts),
+      ...imageRoutes(parts),
+      ...fileRoutes(parts),
+      ...compareRoutes(parts),
+      ...exportRoutes(parts),
+      ...leaseRoutes(parts),
+    },
+    bounds,
+  );
+  addService(server, KernelService, kernelRoutes(parts), bounds);
   addService(server, CacheService, cacheRoutes(parts));
   addService(server, DaemonService, daemonRoutes(deps));
   addReflection(server, [...services, Health]);

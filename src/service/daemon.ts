@@ -22,6 +22,8 @@ import { checkSocketPath, type SocketAccess } from "./unix-socket.ts";
 /** A daemon that serves. Whoever started it stops it. */
 export interface Daemon extends AsyncDisposable {
   readonly socketPath: string;
+  /** Ids of pulls that a later daemon goes on with: they count as under way, and nothing happens to them here. */
+  readonly postponedPulls: ReadonlySet<string>;
   /** Reads the config file again; the log says what came of it. */
   reload(): void;
   /**
@@ -35,11 +37,16 @@ export interface DaemonOptions {
   readonly log: Log;
   /** A listening socket to serve on, instead of one of the daemon's own at its path. */
   readonly inheritedFd?: number | undefined;
+  /** False leaves detached pulls that were cut off to a daemon that stays. */
+  readonly resume?: boolean;
   /** False for a daemon that is gone in a moment, and must not take the address of one that stays. */
   readonly metrics?: boolean;
   /** For tests: what pulls instead. */
   readonly openPulls?: OpenPulls;
 }
+
+/** Bytes of one request: the largest have a few paths and credentials. */
+const maxRequestBytes = 1024 * 1024;
 
 /** How long clients may take to read their last messages, in milliseconds: systemd waits 90 s, people less. */
 const graceMs = 3000;
@@ -67,12 +74,17 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   const access = await socketAccess(config);
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
   const store = starting.use(await openStore(join(stateDir, "banger.db"), { keepHistoryMs }));
-  logRecovery(log, await recover(store, stateDir));
+  const recovered = await recover(store, stateDir);
+  logRecovery(log, recovered);
   const observing = observe(config, { log, access, owned: starting, metrics: options.metrics ?? true });
   const shared = await openShared(config, store, starting, log);
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting, observing.observers, shared);
   await observing.serve(metricSources({ config, startedAt, store, pulls, shared }));
-  const server = new Server();
+  // What has more streams than it may is told so, in words; what has twice as many waits in its own queue.
+  const server = new Server({
+    "grpc.max_concurrent_streams": 2 * config.limits.clientStreams,
+    "grpc.max_receive_message_length": maxRequestBytes,
+  });
   const health = addApi(server, {
     store,
     pulls,
@@ -87,8 +99,12 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
       ? await listenOn(server, socketPath, access)
       : await listenOnInherited(server, inheritedFd, socketPath);
   health.serve();
+  const { resumablePulls } = recovered;
+  const resume = options.resume ?? true;
+  if (resume) await pulls.resume(resumablePulls);
+  const postponedPulls = new Set(resume ? [] : resumablePulls.map(({ record }) => record.id));
   log.info("serving", { socket: socketPath, state: stateDir, cache: cacheDir, version: config.version });
-  return new RunningDaemon({ log, config, health, pulls, listener, owned: starting.move() });
+  return new RunningDaemon({ postponedPulls, log, config, health, pulls, listener, owned: starting.move() });
 }
 
 /** How old the size of the cache may be that is told, in milliseconds: it takes a look at every file. */
@@ -123,6 +139,7 @@ async function socketAccess({ live }: DaemonConfig): Promise<SocketAccess> {
 }
 
 interface DaemonParts {
+  readonly postponedPulls: ReadonlySet<string>;
   readonly log: Log;
   readonly config: DaemonConfig;
   readonly health: HealthService;
@@ -134,11 +151,13 @@ interface DaemonParts {
 
 class RunningDaemon implements Daemon {
   readonly socketPath: string;
+  readonly postponedPulls: ReadonlySet<string>;
   readonly #parts: DaemonParts;
   #stopped: Promise<void> | undefined;
 
   constructor(parts: DaemonParts) {
     this.#parts = parts;
+    this.postponedPulls = parts.postponedPulls;
     this.socketPath = parts.listener.path;
   }
 
@@ -180,6 +199,8 @@ async function within(ms: number, work: Promise<void>): Promise<boolean> {
 
 function logRecovery(log: Log, report: Awaited<ReturnType<typeof recover>>): void {
   const { sweptFolders, orphanFolders, lostImages, interruptedPulls, unknownNames } = report;
+  const resumed = report.resumablePulls.map(({ record }) => record.id);
+  if (resumed.length > 0) log.info("pulls that were cut off go on", { pulls: resumed });
   if (sweptFolders.length > 0) log.info("removed what was cut off", { folders: sweptFolders });
   if (orphanFolders.length > 0) log.warn("removed images without a row", { folders: orphanFolders });
   if (lostImages.length > 0) log.warn("removed rows without an image", { images: lostImages });

@@ -49,7 +49,17 @@ export async function listenOnInherited(server: Server, fd: number, path: string
 
 function createGrpcServer(server: Server): NetServer {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  return createServer((socket) => injector.injectConnection(socket));
+  return createServer((socket) => injector.injectConnection(named(socket)));
+}
+
+let connections = 0;
+
+/**
+ * A unix socket's peer has no address, and `call.getPeer()` nothing to tell connections apart by: so each gets a name
+ * where grpc-js looks for one.
+ */
+function named(socket: Socket): Socket {
+  return Object.defineProperty(socket, "remoteAddress", { value: `connection-${++connections}` });
 }
 
 class UnixListener implements Listener {

@@ -46,6 +46,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
     scanner,
     builders,
     queue,
+    resolves: new TurnQueue(limits.concurrentResolves),
     builds: new TurnQueue(availableParallelism()),
     ledger: new DiskLedger(),
     observers,

@@ -4,11 +4,12 @@ import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUna
 import { BangerError } from "../base/error.ts";
 import { serviceDefinition, type Method } from "./definition.ts";
 import { toServiceError } from "./status.ts";
-import { signalOf, writeAll, type MessageWriter } from "./stream.ts";
+import type { ClientBounds } from "./client-bounds.ts";
+import { signalOf, withDeadline, writeAll, type MessageWriter } from "./stream.ts";
 
 /** What a handler may know of the call besides the request. */
 export interface CallContext {
-  /** Aborts when there is nobody left to answer. */
+  /** Aborts when there is nobody left to answer, or the time is up. */
   readonly signal: AbortSignal;
 }
 
@@ -16,39 +17,61 @@ export interface CallContext {
 export interface Route {
   readonly method: DescMethod;
   readonly handle: UntypedHandleCall;
+  /** The same, counted and bounded; of those that stream. */
+  readonly handleWithin?: (bounds: ClientBounds) => UntypedHandleCall;
 }
 
 /** One route for each method of a generated service; the compiler misses none. */
 export type Routes<S extends DescService> = { readonly [K in keyof S["method"]]: Route };
 
-/** Binds an async function to a unary method. What it throws becomes the call's status. */
+/** How long a unary call may take where nothing else is said, in milliseconds: a registry that hangs is given up before. */
+const unaryMs = 10 * 60_000;
+
+/** Binds an async function to a unary method. What it throws becomes the call's status; so does taking too long. */
 export function unary<I extends DescMessage, O extends DescMessage>(
   method: Method<"unary", I, O>,
   answer: (request: MessageShape<I>, context: CallContext) => Promise<MessageShape<O>>,
+  { deadlineMs = unaryMs }: { readonly deadlineMs?: number } = {},
 ): Route {
   const handle = (
     call: ServerUnaryCall<MessageShape<I>, MessageShape<O>>,
     callback: sendUnaryData<MessageShape<O>>,
   ): void => {
-    const signal = signalOf(call);
+    const work = (signal: AbortSignal): Promise<MessageShape<O>> => answer(call.request, { signal });
     void settle(
-      async () => callback(null, await answer(call.request, { signal })),
+      async () => callback(null, await withDeadline(signalOf(call), deadlineMs, method.name, work)),
       (error) => callback(toServiceError(error, method.name)),
     );
   };
   return { method, handle };
 }
 
-/** Binds a generator to a server-streaming method. It is returned early when the client leaves. */
+/**
+ * Binds a generator to a server-streaming method. It is returned early when the client leaves, or takes nothing for
+ * `stallMs`, where that is given: whoever watches may look away, but what holds a file open may not for ever.
+ */
 export function serverStreaming<I extends DescMessage, O extends DescMessage>(
   method: Method<"server_streaming", I, O>,
   answer: (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageShape<O>>,
+  { stallMs }: { readonly stallMs?: number } = {},
 ): Route {
-  const handle = (call: ServerWritableStream<MessageShape<I>, MessageShape<O>>): void => {
+  type Call = ServerWritableStream<MessageShape<I>, MessageShape<O>>;
+  const handle = (call: Call): void => {
     const signal = signalOf(call);
-    void stream(method, call, () => answer(call.request, { signal }), signal);
+    void stream(method, call, () => answer(call.request, { signal }), signal, stallMs);
   };
-  return { method, handle };
+  const handleWithin = (bounds: ClientBounds) => (call: Call) => {
+    try {
+      const entered = bounds.enter(call.getPeer(), method.name === "PullImage");
+      // grpc-js says so at the end of every call, however it ends.
+      call.once("cancelled", () => entered[Symbol.dispose]());
+    } catch (error) {
+      call.emit("error", toServiceError(error, method.name));
+      return;
+    }
+    handle(call);
+  };
+  return { method, handle, handleWithin };
 }
 
 /** Binds a generator to a method where both ends stream. */
@@ -82,15 +105,23 @@ export function notImplemented(method: DescMethod): Route {
   return { method, handle };
 }
 
-/** Adds a service to a server. */
-export function addService<S extends DescService>(server: Server, service: S, routes: Routes<S>): void {
+/** Adds a service to a server; where there are bounds, its streams count in them. */
+export function addService<S extends DescService>(
+  server: Server,
+  service: S,
+  routes: Routes<S>,
+  bounds?: ClientBounds,
+): void {
   const all: Readonly<Record<string, Route>> = routes;
   const handlers = service.methods.map((method): [string, UntypedHandleCall] => {
     const route = all[method.localName];
     if (route?.method !== method) {
       throw new BangerError("INTERNAL", `${method.name} has no route of its own`, { op: "serve" });
     }
-    return [method.localName, route.handle];
+    return [
+      method.localName,
+      route.handleWithin === undefined || bounds === undefined ? route.handle : route.handleWithin(bounds),
+    ];
   });
   server.addService(serviceDefinition(service), Object.fromEntries(handlers));
 }
@@ -100,10 +131,11 @@ async function stream<O>(
   call: MessageWriter<O>,
   messages: () => AsyncIterable<O>,
   signal: AbortSignal,
+  stallMs?: number,
 ): Promise<void> {
   await settle(
     async () => {
-      await writeAll(call, messages(), signal);
+      await writeAll(call, messages(), signal, stallMs);
       call.end();
     },
     // `emit` sends the status; `destroy(error)` would leave the client waiting.

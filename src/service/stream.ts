@@ -33,12 +33,14 @@ export function signalOf(call: CancellableCall): AbortSignal {
  * than the stream's buffer of 16 messages is in memory. Ends the source early once the signal aborts, even where
  * it is in the middle of making a message.
  *
- * @throws what the source throws, or the signal's reason. The caller ends the call.
+ * @param stallMs how long a client may take nothing, in milliseconds; for ever where it is not given
+ * @throws what the source throws, the signal's reason, or TIMED_OUT. The caller ends the call.
  */
 export async function writeAll<O>(
   call: MessageWriter<O>,
   messages: AsyncIterable<O>,
   signal: AbortSignal,
+  stallMs?: number,
 ): Promise<void> {
   const iterator = messages[Symbol.asyncIterator]();
   try {
@@ -46,10 +48,39 @@ export async function writeAll<O>(
       const step = await orAborted(iterator.next(), signal);
       if (step.done === true) return;
       // After a cancel, neither `drain` nor a write's callback need ever come.
-      if (!call.write(step.value)) await once(call, "drain", { signal });
+      if (call.write(step.value)) continue;
+      const drained = (until: AbortSignal): Promise<unknown> => once(call, "drain", { signal: until });
+      if (stallMs === undefined) await drained(signal);
+      else await withDeadline(signal, stallMs, "wait for the reader", drained);
     }
   } finally {
     leave(iterator);
+  }
+}
+
+/**
+ * Work that is given up after a time, and told so by its signal. It may go on where it does not listen; what comes of
+ * it then is nobody's.
+ *
+ * @throws BangerError TIMED_OUT, the signal's reason, or what the work throws.
+ */
+export async function withDeadline<T>(
+  signal: AbortSignal,
+  deadlineMs: number,
+  op: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const either = AbortSignal.any([signal, late.signal]);
+  const timer = setTimeout(() => {
+    const message = `${op} took longer than ${Math.round(deadlineMs / 1000)} s`;
+    late.abort(new BangerError("TIMED_OUT", message, { op, facts: { seconds: String(deadlineMs / 1000) } }));
+  }, deadlineMs);
+  timer.unref();
+  try {
+    return await orAborted(work(either), either);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -3,6 +3,7 @@ import type { PullEvent, PullEventBody } from "../../src/pull/events.ts";
 import type { PullSubscription, Pulls, ResolvedPull } from "../../src/pull/jobs.ts";
 import type { PullRequest } from "../../src/pull/request.ts";
 import type { PullRecord } from "../../src/store/records.ts";
+import type { ResumablePull } from "../../src/store/store.ts";
 import { pullRecord } from "../store/records.ts";
 
 /** Events that a pull gives, and how it ends: an error, or `forever` until its watcher leaves or all is stopped. */
@@ -17,6 +18,7 @@ export class ScriptedPulls implements Pulls {
   resolved: ResolvedPull | undefined;
   readonly requests: PullRequest[] = [];
   readonly cancelled: string[] = [];
+  readonly resumed: string[] = [];
   watching = 0;
   left = 0;
   stopped = false;
@@ -25,6 +27,10 @@ export class ScriptedPulls implements Pulls {
   async pull(request: PullRequest): Promise<PullSubscription> {
     this.requests.push(request);
     return this.#subscribe("p1");
+  }
+
+  async resume(pulls: readonly ResumablePull[]): Promise<void> {
+    this.resumed.push(...pulls.map(({ record }) => record.id));
   }
 
   async watch(pullId: string): Promise<PullSubscription> {

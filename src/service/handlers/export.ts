@@ -8,6 +8,7 @@ import { openExport, type ExportFormat as FormatName } from "../../images/export
 import { imagePaths } from "../../images/layout.ts";
 import type { Store } from "../../store/store.ts";
 import { serverStreaming } from "../routes.ts";
+import { stallMs } from "./files.ts";
 import { invalidField, required } from "./images.ts";
 
 export interface ExportDeps {
@@ -29,6 +30,7 @@ export function exportRoutes({ store, stateDir }: ExportDeps) {
           yield create(ExportImageResponseSchema, { offset: BigInt(offset), chunk: bytes });
         }
       },
+      { stallMs },
     ),
   };
 }

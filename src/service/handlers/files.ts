@@ -22,6 +22,9 @@ import { parseDepth, parsePageSize } from "../parse-request.ts";
 import { serverStreaming, unary } from "../routes.ts";
 import { required } from "./images.ts";
 
+/** How long a client may take nothing of what it reads, in milliseconds: the image's file is open as long. */
+export const stallMs = 10 * 60_000;
+
 export interface FileDeps {
   readonly store: Store;
   readonly stateDir: string;
@@ -35,18 +38,23 @@ export function fileRoutes({ store, stateDir, limits }: FileDeps) {
   const rootfsOf = async (image: string): Promise<string> =>
     imagePaths(stateDir, (await find(image)).id).rootfs;
   return {
-    verifyImage: unary(method.verifyImage, async ({ image, depth }, { signal }) => {
-      const { id, manifestDigest } = await find(image);
-      const wanted = { stateDir, id, manifestDigest, depth: parseDepth(depth), limits, signal };
-      const { inodeCount, contentBytesHashed, differences, truncated, fsck } = await verifyPublished(wanted);
-      return create(VerifyImageResponseSchema, {
-        inodeCount: BigInt(inodeCount),
-        contentBytesHashed: BigInt(contentBytesHashed),
-        differences: differences.map((difference) => create(DifferenceSchema, difference)),
-        truncated,
-        fsckOutput: fsck.clean ? "" : fsck.problems.join("\n"),
-      });
-    }),
+    verifyImage: unary(
+      method.verifyImage,
+      async ({ image, depth }, { signal }) => {
+        const { id, manifestDigest } = await find(image);
+        const wanted = { stateDir, id, manifestDigest, depth: parseDepth(depth), limits, signal };
+        const { inodeCount, contentBytesHashed, differences, truncated, fsck } =
+          await verifyPublished(wanted);
+        return create(VerifyImageResponseSchema, {
+          inodeCount: BigInt(inodeCount),
+          contentBytesHashed: BigInt(contentBytesHashed),
+          differences: differences.map((difference) => create(DifferenceSchema, difference)),
+          truncated,
+          fsckOutput: fsck.clean ? "" : fsck.problems.join("\n"),
+        });
+      },
+      { deadlineMs: 2 * limits.programMs },
+    ),
 
     listFiles: unary(method.listFiles, async ({ image, path, pageSize, pageToken }) => {
       const page = { size: parsePageSize(pageSize), after: parseToken(pageToken) };
@@ -55,12 +63,16 @@ export function fileRoutes({ store, stateDir, limits }: FileDeps) {
       return create(ListFilesResponseSchema, { files: files.map(fileInfo), nextPageToken });
     }),
 
-    readFile: serverStreaming(method.readFile, async function* ({ image, path, offset, length }) {
-      const range = { offset: natural(offset, "offset"), length: natural(length, "length") || undefined };
-      for (const chunk of readFilePieces(await rootfsOf(image), required(path, "path"), range)) {
-        yield create(ReadFileResponseSchema, { chunk });
-      }
-    }),
+    readFile: serverStreaming(
+      method.readFile,
+      async function* ({ image, path, offset, length }) {
+        const range = { offset: natural(offset, "offset"), length: natural(length, "length") || undefined };
+        for (const chunk of readFilePieces(await rootfsOf(image), required(path, "path"), range)) {
+          yield create(ReadFileResponseSchema, { chunk });
+        }
+      },
+      { stallMs },
+    ),
   };
 }
 
