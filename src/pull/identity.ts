@@ -7,7 +7,7 @@ import type { KernelFacts } from "../kernel/kernel-record.ts";
 import type { PullRequest } from "./request.ts";
 
 /** The builder that makes images where the request names none. */
-export const defaultBuilder: BuilderName = "e2fsprogs";
+export const defaultBuilder: BuilderName = "direct";
 
 /**
  * Everything in a request, besides the digest of what is pulled, that decides the bytes of the root file system. Part

@@ -31,6 +31,16 @@ interface Expected {
   readonly reason: string;
   /** What a person must be told of; a digest in it is of a blob that may not stay. */
   readonly says: RegExp;
+  /** Where not the default one is meant. */
+  readonly builder?: "e2fsprogs";
+}
+
+/** A pull as `buf curl` asks for it. */
+function requestFor(reference: string, builder: "e2fsprogs" | undefined): string {
+  return JSON.stringify({
+    reference,
+    options: builder === undefined ? {} : { builder: "BUILDER_E2FSPROGS" },
+  });
 }
 
 /** The foreign client sees code and reason; the CLI a sentence, what to do, and its exit code. */
@@ -40,7 +50,8 @@ async function assertFails(
   expected: Expected,
   exit = 1,
 ): Promise<void> {
-  const request = JSON.stringify({ reference });
+  const { builder } = expected;
+  const request = requestFor(reference, builder);
   const { error } = await bufCurl(
     on,
     "-d",
@@ -54,7 +65,13 @@ async function assertFails(
   );
   assert.ok(error !== undefined);
   assert.match(error.message, expected.says);
-  const cli = await runCli(on, "image", "pull", reference);
+  const cli = await runCli(
+    on,
+    "image",
+    "pull",
+    reference,
+    ...(builder === undefined ? [] : ["--builder", builder]),
+  );
   assert.equal(cli.status, exit, cli.stderr);
   assert.match(cli.stderr, /^banger: .{10,}\n( {2}.*\n)* {2}→ .{10,}$/m);
   assert.doesNotMatch(cli.stderr, /^\s+at /m, "no stack");
@@ -150,15 +167,17 @@ test("a layer that climbs out of its root", async () => {
 test("disk full, while blobs are fetched and while the image is built", async () => {
   await using registry = await FakeRegistry.start();
   registry.add("app", "1", image);
-  for (const [name, size] of [
-    ["cache", 40],
-    ["tmp", 40],
-    ["state", 40],
+  for (const [name, size, builder] of [
+    ["cache", 40, undefined],
+    ["state", 40, undefined],
+    // Only this one stages contents there.
+    ["tmp", 40, "e2fsprogs"],
+    ["state", 40, "e2fsprogs"],
   ] as const) {
     await using home = await makeDaemonHome();
     const small = withDisk(join(home.folder, name), size);
     await using full = await startDaemonProcess({ home, wrapper: small });
-    const request = JSON.stringify({ reference: `${registry.host}/app:1` });
+    const request = requestFor(`${registry.host}/app:1`, builder);
     const url = "http://localhost/banger.image.v1.ImageService/PullImage";
     const { error } = await bufCurl(full, "-d", request, url);
     assert.deepEqual(
@@ -188,7 +207,13 @@ test("mkfs.ext4 missing", async () => {
   await using bare = await startDaemonProcess({ home, wrapper: without });
   await using registry = await FakeRegistry.start();
   registry.add("app", "1", image);
-  const expected = { code: "failed_precondition", reason: "E2FSPROGS_MISSING", says: /mkfs\.ext4/ };
+  const builder = "e2fsprogs";
+  const expected = {
+    code: "failed_precondition",
+    reason: "E2FSPROGS_MISSING",
+    says: /mkfs\.ext4/,
+    builder,
+  } as const;
   await assertFails(bare, `${registry.host}/app:1`, expected);
 });
 
@@ -209,6 +234,7 @@ exec /usr/sbin/debugfs -w -f "$script.half" "$last"
   await using broken = await startDaemonProcess({ home, env });
   await using registry = await FakeRegistry.start();
   registry.add("app", "1", image);
-  const expected = { code: "internal", reason: "E2FSPROGS_FAILED", says: /debugfs/ };
+  const builder = "e2fsprogs";
+  const expected = { code: "internal", reason: "E2FSPROGS_FAILED", says: /debugfs/, builder } as const;
   await assertFails(broken, `${registry.host}/app:1`, expected);
 });
