@@ -14,7 +14,7 @@ import { buildAll, inputFor, workFolder } from "../build-rig.ts";
 import { Scratch, program } from "../image-maker.ts";
 import { sampleTree } from "../sample-tree.ts";
 import { bytesOf } from "../tree-layers.ts";
-import { dir, buildTree, file, link, type BuiltTree } from "../tree-builder.ts";
+import { dir, buildTree, file, link, type BuiltTree, type Described } from "../tree-builder.ts";
 import { inspect } from "./inspect.ts";
 import { hashSeed, uuid, writeImage } from "./write-image.ts";
 
@@ -102,6 +102,28 @@ test("the same tree gives the same bytes, whatever the order of names in memory"
   writeImage(treeOf(names), one);
   writeImage(treeOf(names.toReversed()), two);
   program("cmp", [one, two]);
+});
+
+test("a lost+found of the image's own is kept, whatever it is", async (t) => {
+  const names = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`#${i}`, file(`${i}`)]));
+  const cases: readonly (readonly [string, Described])[] = [
+    ["a file", file("mine")],
+    ["a link", link("elsewhere")],
+    ["empty, and somebody's", dir({}, { mode: 0o750, uid: 7, xattrs: { "user.a": "b" } })],
+    ["full", dir(names)],
+  ];
+  for (const [what, found] of cases) {
+    await t.test(what, async () => {
+      using scratch = new Scratch();
+      const path = scratch.file("found.ext4");
+      const built = buildTree(dir({ a: dir({ b: file("b") }), "lost+found": found, z: file("z") }));
+      const { facts } = writeImage(built, path);
+      await inspect(path, built);
+      assert.equal(facts.inodes, built.tree.inodeCount);
+      // It would take away what is no directory, had it leave to: the image has it so.
+      if (found.kind === "directory") program("e2fsck", ["-fy", path]);
+    });
+  }
 });
 
 test("a byte changed anywhere in the metadata is found", async () => {
