@@ -86,6 +86,8 @@ export interface AuthRules {
   /** Member of the token answer that the token is in. */
   readonly tokenField?: "token" | "access_token";
   readonly expiresIn?: number;
+  /** What its tokens begin with. */
+  readonly tokenPrefix?: string;
   /** Requests that one token is good for; any number where undefined. */
   readonly uses?: number;
 }
@@ -277,7 +279,7 @@ export class FakeRegistry implements AsyncDisposable {
     } else if (rules.user !== undefined && request.headers["authorization"] !== basicOf(rules)) {
       return json(401, { details: "incorrect username or password" });
     }
-    const token = `token-${this.#tokens.size + 1}`;
+    const token = `${rules.tokenPrefix ?? "token-"}${this.#tokens.size + 1}`;
     this.#tokens.set(`Bearer ${token}`, rules.uses ?? Number.POSITIVE_INFINITY);
     const life = rules.expiresIn === undefined ? {} : { expires_in: rules.expiresIn };
     const next = rules.nextIdentity === undefined ? {} : { refresh_token: rules.nextIdentity };
