@@ -39,10 +39,9 @@ export function* planLayout(input: PlanInput): Sliced<LayoutPlan> {
   const maps = new FileMaps(journal + 1);
   const journalBlocks = placeJournal(geometry, journal, maps, free);
   const resizeBlock = free.take(1).start;
-  placeDirectories(list, directories, maps, free);
-  placeLongLinks(list.inodes, maps, free);
+  yield* placeDirectories(list, directories, maps, free);
+  yield* placeLongLinks(list.inodes, maps, free);
   const xattrBlocks = Uint32Array.from(xattrs.blocks, () => free.take(1).start);
-  yield;
   const { runsByLayer, contentBytes } = yield* planContents(list.inodes, layerCount, maps, free);
   for (let from = 0; from <= journal; from += slice) {
     maps.allocateTrees(from, Math.min(journal + 1, from + slice), free);
@@ -69,14 +68,21 @@ function placeJournal({ journalMiB }: Geometry, ordinal: number, maps: FileMaps,
   return blocks;
 }
 
-function placeDirectories(list: InodeList, plans: DirectoryPlans, maps: FileMaps, free: FreeSpace): void {
+function* placeDirectories(
+  list: InodeList,
+  plans: DirectoryPlans,
+  maps: FileMaps,
+  free: FreeSpace,
+): Sliced<void> {
   for (let i = 0; i < list.directories.length; i++) {
     maps.allocate(list.directories.at(i), 0, itemAt(plans.blocks, i), free);
+    if (i % slice === slice - 1) yield;
   }
 }
 
-function placeLongLinks(inodes: readonly Inode[], maps: FileMaps, free: FreeSpace): void {
+function* placeLongLinks(inodes: readonly Inode[], maps: FileMaps, free: FreeSpace): Sliced<void> {
   for (const [ordinal, inode] of inodes.entries()) {
     if (inode.kind === "symlink" && inode.target.length > maxFastLink) maps.allocate(ordinal, 0, 1, free);
+    if (ordinal % slice === slice - 1) yield;
   }
 }
