@@ -210,7 +210,7 @@ const table = (
 ): Section => ({ name, onReload, says, fields: Object.values(fields), many });
 
 /** What waits for a restart though the rest of its section does not. */
-export const restartKeys: ReadonlySet<string> = new Set(["registry.certs_dirs", "pulls.keep_history"]);
+export const restartKeys: ReadonlySet<string> = new Set(["registry.certs_dirs"]);
 
 /** All that a config file may hold. The parser, the defaults and docs/config.md come from it. */
 export const sections: readonly Section[] = [

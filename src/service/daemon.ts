@@ -63,7 +63,7 @@ const pullsMs = 15_000;
 export async function startDaemon(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
   const { log } = options;
   const { stateDir, cacheDir, socketPath } = config.paths;
-  const { keepHistoryMs } = config.live.settings.pulls;
+  const keepHistoryMs = (): number => config.live.settings.pulls.keepHistoryMs;
   const startedAt = Date.now();
   checkSocketPath(socketPath);
   await using starting = new AsyncDisposableStack();

@@ -97,8 +97,8 @@ export interface Store extends AsyncDisposable {
 
 export interface StoreOptions {
   readonly migrations?: Readonly<Record<string, Migration>>;
-  /** How long ended pulls are remembered, in milliseconds; 10,000 of them at most. */
-  readonly keepHistoryMs?: number;
+  /** How long ended pulls are remembered, in milliseconds; 10,000 of them at most. Asked each time: it may change. */
+  readonly keepHistoryMs?: () => number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -112,10 +112,10 @@ const day = 24 * 60 * 60_000;
  */
 export async function openStore(
   path: string,
-  { migrations, keepHistoryMs = 30 * day, now = Date.now }: StoreOptions = {},
+  { migrations, keepHistoryMs = () => 30 * day, now = Date.now }: StoreOptions = {},
 ): Promise<Store> {
   const db = await openDatabase(path, migrations);
-  const keepSince = (): number => now() - keepHistoryMs;
+  const keepSince = (): number => now() - keepHistoryMs();
   const condemned = new Set<string>();
   return {
     insertImage: (record) => guarded(() => images.insertImage(db, record)),
