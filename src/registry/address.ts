@@ -16,6 +16,8 @@ forbidden.addAddress("::", "ipv6");
 forbidden.addSubnet("fe80::", 10, "ipv6");
 forbidden.addSubnet("ff00::", 8, "ipv6");
 forbidden.addAddress("fd00:ec2::254", "ipv6");
+// RFC 6052: what a NAT64 makes 169.254.0.0/16 of.
+forbidden.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
 
 /** RFC 1918, RFC 6598 and RFC 4193. */
 const privateNets = new BlockList();

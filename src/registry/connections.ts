@@ -1,6 +1,9 @@
+import type { LookupFunction } from "node:net";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import { Agent, ProxyAgent, type Dispatcher } from "undici";
 import { BangerError, messageOf } from "../base/error.ts";
+import { addressKind } from "./address.ts";
+import { guardedLookup, noticingLookup } from "./guarded-lookup.ts";
 import { proxyFor, type ProxyRules } from "./proxy.ts";
 
 /** How one host's certificates are judged, and what it is shown. */
@@ -30,10 +33,13 @@ export class Connections implements AsyncDisposable {
   readonly #options: ConnectionOptions;
   readonly #host: string;
   readonly #open = new Map<string, Dispatcher>();
+  #isLocal: boolean;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#host = new URL(`https://${options.host}`).host;
+    const { host, hostname } = new URL(`https://${options.host}`);
+    this.#host = host;
+    this.#isLocal = addressKind(hostname) === "loopback";
   }
 
   /** @throws BangerError CONFIG_INVALID for certificates that are none */
@@ -59,7 +65,9 @@ export class Connections implements AsyncDisposable {
     const timeouts = { headersTimeout: 0, bodyTimeout: 0 };
     const timeout = this.#options.dialTimeoutMs;
     const tls = secure ? this.#tls(own) : {};
-    if (proxy === undefined) return new Agent({ ...timeouts, connect: { timeout, ...tls } });
+    if (proxy === undefined) {
+      return new Agent({ ...timeouts, connect: { timeout, lookup: this.#lookup(own), ...tls } });
+    }
     const proxyTls = secure ? { secureContext: systemTrust() } : {};
     return new ProxyAgent({
       ...timeouts,
@@ -67,6 +75,14 @@ export class Connections implements AsyncDisposable {
       connectTimeout: timeout,
       requestTls: tls,
       proxyTls,
+    });
+  }
+
+  /** Where there is a proxy, it looks names up. */
+  #lookup(own: boolean): LookupFunction {
+    if (!own) return guardedLookup(() => this.#isLocal);
+    return noticingLookup(() => {
+      this.#isLocal = true;
     });
   }
 
