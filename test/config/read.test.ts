@@ -63,8 +63,8 @@ test("a file without a permission to read it is an error", async (t) => {
   }
   await chmod(dir.path, 0o755);
   const script = `
-    process.setuid(65534);
     const { readConfig } = await import(${JSON.stringify(join(import.meta.dirname, "../../src/config/read.ts"))});
+    process.setuid(65534);
     try { readConfig({ path: ${JSON.stringify(path)}, named: false }); console.log("read"); }
     catch (error) { console.log(error.reason, error.message); }`;
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
