@@ -7,7 +7,7 @@ export interface CertificatePair {
   readonly key: string;
 }
 
-/** Paths of PEM files: an authority of our own, and what it signed for 127.0.0.1 and for a client. */
+/** Paths of PEM files: an authority of our own, and what it signed for 127.0.0.1, registry.test and token.test, and for a client. */
 export interface Certificates {
   readonly ca: CertificatePair;
   readonly server: CertificatePair;
@@ -36,7 +36,10 @@ export function makeCertificates(folder: string): Certificates {
     openssl("x509", "-req", "-in", request, "-out", cert, ...issuer);
     return { cert, key };
   };
-  const server = signed("server", "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n");
+  const server = signed(
+    "server",
+    "subjectAltName=IP:127.0.0.1,DNS:registry.test,DNS:token.test\nextendedKeyUsage=serverAuth\n",
+  );
   const client = signed("client", "extendedKeyUsage=clientAuth\n");
   return { ca, server, client };
 }
