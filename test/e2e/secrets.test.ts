@@ -39,14 +39,14 @@ async function run(watched: Watched, ...args: readonly string[]): Promise<CliRes
   return result;
 }
 
-/** A pull, in every form in which progress and results are shown. */
+/** A pull; one that fails, in every form in which that is shown. */
 async function pull(
   watched: Watched,
   reference: string,
   status: number,
   ...more: readonly string[]
 ): Promise<void> {
-  for (const progress of ["json", "plain"]) {
+  for (const progress of status === 0 ? ["json"] : ["json", "plain"]) {
     const args = ["image", "pull", reference, "--no-agents", "--progress", progress, "--json"];
     args.push("--name", `image-${reference.replaceAll(/[^0-9a-z]/g, "-")}`, ...more);
     const { status: actual, stderr } = await run(watched, ...args);
