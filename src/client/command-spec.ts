@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { examplesOf, type Example } from "./examples.ts";
 
 /** What a word stands for, as its `<name>` in the help tells. */
 export type ValueKind = "file" | "folder" | "image" | "kernel" | "pull" | "text";
@@ -35,6 +36,7 @@ export interface CommandSpec {
   readonly description: string;
   readonly options: readonly OptionSpec[];
   readonly arguments: readonly ArgumentSpec[];
+  readonly examples: readonly Example[];
   readonly commands: readonly CommandSpec[];
 }
 
@@ -74,8 +76,14 @@ export function commandSpec(command: Command, parents: readonly string[] = []): 
       required: argument.required,
       variadic: argument.variadic,
     })),
+    examples: examplesOf(path.join(" ")),
     commands: commands.map((sub) => commandSpec(sub, path)),
   };
+}
+
+/** The commands that do something; a command with commands only groups them. */
+export function leavesOf(spec: CommandSpec): readonly CommandSpec[] {
+  return spec.commands.length === 0 ? [spec] : spec.commands.flatMap(leavesOf);
 }
 
 function valueSpec(text: string, choices: readonly string[] = [], path: readonly string[] = []): ValueSpec {

@@ -1,10 +1,13 @@
 import { CommanderError } from "commander";
 import { asBangerError } from "../base/error.ts";
+import { commandSpec } from "./command-spec.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code.ts";
+import { elsewhere } from "./misspelled.ts";
 import { daemonPlace, type PlaceFlags } from "./place.ts";
 import { buildProgram } from "./program.ts";
 import { sessionRunner, tellError } from "./run-session.ts";
-import { processTerminal, type Terminal } from "./terminal.ts";
+import { safeText } from "./render/text.ts";
+import { printLines, processTerminal, type Terminal } from "./terminal.ts";
 
 /** What the program `banger` does: runs its command line and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -27,7 +30,14 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     return exitCode;
   } catch (error) {
     // Commander has told it already; help and version come here too, with code 0.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error instanceof CommanderError) {
+      const meant = elsewhere(commandSpec(program), args, error);
+      printLines(
+        terminal.stderr,
+        meant.map((line) => `  → ${safeText(line)}`),
+      );
+      return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    }
     const failure = asBangerError(error, "banger");
     tellError(failure, "text", terminal);
     return exitCodeOf(failure);

@@ -5,6 +5,8 @@ import { addDaemonCommands } from "./commands/daemon.ts";
 import { addImageCommands } from "./commands/image.ts";
 import { addKernelCommands } from "./commands/kernel.ts";
 import { addPullCommands } from "./commands/pull.ts";
+import { exampleText } from "./examples.ts";
+import { suggestChoices } from "./misspelled.ts";
 import { stderrColour, type Terminal } from "./terminal.ts";
 import { paint } from "./render/paint.ts";
 import type { RunSession } from "./session.ts";
@@ -26,7 +28,6 @@ export function buildProgram(terminal: Terminal, run: RunSession): Command {
     .option("--state-dir <folder>", "where images live (BANGER_STATE_DIR)")
     .option("--cache-dir <folder>", "where downloads live (BANGER_CACHE_DIR)")
     .option("--config <file>", "the daemon's config (BANGER_CONFIG)")
-    .addHelpText("after", epilogue)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
@@ -39,5 +40,14 @@ export function buildProgram(terminal: Terminal, run: RunSession): Command {
   addCacheCommands(program, run);
   addDaemonCommands(program, run);
   addCompletionCommands(program, run, terminal);
-  return program;
+  suggestChoices(program);
+  showExamples(program, []);
+  return program.addHelpText("after", epilogue);
+}
+
+/** Help of every command ends with how it is used. */
+function showExamples(command: Command, parents: readonly string[]): void {
+  const path = [...parents, command.name()];
+  command.addHelpText("after", () => exampleText(path.join(" ")));
+  for (const sub of command.commands) showExamples(sub, path);
 }

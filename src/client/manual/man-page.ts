@@ -1,4 +1,5 @@
-import type { ArgumentSpec, CommandSpec, OptionSpec } from "../command-spec.ts";
+import type { Example } from "../examples.ts";
+import { leavesOf, type ArgumentSpec, type CommandSpec, type OptionSpec } from "../command-spec.ts";
 
 export interface ManPage {
   readonly spec: CommandSpec;
@@ -19,21 +20,19 @@ export function manPage({ spec, section, version, more }: ManPage): string {
     ".SH NAME",
     `${roff(spec.name)} \\- ${roff(lowerFirst(spec.description.replace(/\.$/, "")))}`,
     ".SH SYNOPSIS",
-    ...leaves(spec).flatMap((leaf) => [".PP", synopsis(leaf)]),
+    ...leavesOf(spec).flatMap((leaf) => [".PP", synopsis(leaf)]),
     ".SH OPTIONS",
     ...spec.options.flatMap(optionLines),
-    ...(spec.commands.length > 0 ? [".SH COMMANDS", ...leaves(spec).flatMap(commandLines)] : []),
+    ...(spec.commands.length > 0 ? [".SH COMMANDS", ...leavesOf(spec).flatMap(commandLines)] : []),
+    ...(spec.examples.length === 0 || spec.commands.length === 0
+      ? []
+      : [".SH EXAMPLES", ...spec.examples.flatMap(exampleLines)]),
     ...more.flatMap(({ title, paragraphs }) => [
       `.SH ${roff(title.toUpperCase())}`,
       ...paragraphs.flatMap((text) => [".PP", roff(text)]),
     ]),
   ];
   return `${lines.join("\n")}\n`;
-}
-
-/** The commands that do something; a command with commands only groups them. */
-function leaves(spec: CommandSpec): readonly CommandSpec[] {
-  return spec.commands.length === 0 ? [spec] : spec.commands.flatMap(leaves);
 }
 
 function synopsis({ path, options, arguments: all }: CommandSpec): string {
@@ -53,7 +52,13 @@ function commandLines(leaf: CommandSpec): readonly string[] {
     sentence(leaf.description),
     ...told.flatMap((one) => [".TP", argument(one), sentence(one.description)]),
     ...leaf.options.filter(({ words }) => !words.includes("--help")).flatMap(optionLines),
+    ...leaf.examples.flatMap(exampleLines),
   ];
+}
+
+/** What is done, and below it the line to paste, as it is. */
+function exampleLines({ line, does }: Example): readonly string[] {
+  return [".PP", `Example: ${roff(does)}.`, ".RS", ".nf", roff(line), ".fi", ".RE"];
 }
 
 function optionLines({ flags, description, value, defaultText }: OptionSpec): readonly string[] {

@@ -25,6 +25,8 @@ test("the manual tells every command and every option, without a complaint of gr
     all.push(...spec.commands);
     if (spec.commands.length === 0) assert.ok(text.includes(spec.path), spec.path);
     for (const { flags } of spec.options) assert.ok(text.includes(flags), flags);
+    if (spec.commands.length === 0)
+      for (const { line, does } of spec.examples) assert.ok(text.includes(`${does}. ${line}`), line);
   }
 });
 
@@ -43,6 +45,7 @@ test("groff complains of a page that is wrong, and text can't become a command",
     description: ".SH forged\n'so /etc/passwd\n\\fBback\\slash",
     options: [],
     arguments: [],
+    examples: [],
     commands: [],
   };
   const { text, complaints } = formatted(manPage({ spec, section: 1, version: "1", more: [] }));

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Command, Option } from "commander";
+import { banger } from "./run-banger.ts";
+import { suggestChoices } from "../../src/client/misspelled.ts";
+
+const misspelled: readonly (readonly [line: string, answer: RegExp])[] = [
+  ["imgae ls", /\(Did you mean image\?\)\n$/],
+  ["image inspct x", /\(Did you mean inspect\?\)\n$/],
+  ["daemon stauts", /\(Did you mean status\?\)\n$/],
+  ["--sokcet /x image ls", /\(Did you mean --socket\?\)\n$/],
+  ["image ls --jsn", /\(Did you mean --json\?\)\n$/],
+  ["image ls --sockte /x", /\(Did you mean --socket\?\)\n$/],
+  ["image pull x --builder direkt", /choices are direct, e2fsprogs\. \(Did you mean direct\?\)\n$/],
+  ["image pull x --progress josn", /\(Did you mean json\?\)\n$/],
+  ["image pull x --verify ful", /\(Did you mean full\?\)\n$/],
+  ["image export x -o - --format zst", /\(Did you mean zstd\?\)\n$/],
+  ["image inspect x --vmm qmeu", /\(Did you mean qemu\?\)\n$/],
+  ["completion fihs", /\(Did you mean fish\?\)\n$/],
+  ["completion powershell", /choices are bash, zsh, fish\.\n$/],
+  ["inspect web", /unknown command 'inspect'\n {2}→ banger image inspect web\n$/],
+  [
+    "pull debian:bookworm",
+    /\n {2}→ banger image pull debian:bookworm\n {2}→ banger kernel pull debian:bookworm\n$/,
+  ],
+  ["status --json", /\n {2}→ banger daemon status --json\n$/],
+  ["frobnicate", /unknown command 'frobnicate'\n$/],
+  ["image frobnicate", /unknown command 'frobnicate'\n$/],
+];
+
+for (const [line, answer] of misspelled) {
+  test(`banger ${line}`, async () => {
+    const { code, stdout, stderr } = await banger(line.split(" "));
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, answer);
+  });
+}
+
+test("choices that are right pass, at every level", () => {
+  const program = new Command("x").exitOverride();
+  const deep = program
+    .command("a")
+    .command("b")
+    .addOption(new Option("--how <how>").choices(["one", "two"]));
+  suggestChoices(program);
+  program.parse(["a", "b", "--how", "two"], { from: "user" });
+  assert.deepEqual(deep.opts(), { how: "two" });
+});
