@@ -9,6 +9,18 @@ export interface TreeBytes {
   readonly exclusive: number;
 }
 
+/**
+ * What removing a folder gives back where some of what is in it shares its bytes with others by reflink, which no inode
+ * tells.
+ *
+ * @param shared names in the folder
+ */
+export async function freedBytes(path: string, shared: readonly string[]): Promise<number> {
+  let { exclusive } = await treeBytes(path);
+  for (const name of shared) exclusive -= (await treeBytes(join(path, name))).exclusive;
+  return exclusive;
+}
+
 /** Follows no link; nothing where there is nothing. */
 export async function treeBytes(path: string): Promise<TreeBytes> {
   try {

@@ -5,7 +5,7 @@ import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import { removeTree, writeAtomic } from "../base/files.ts";
 import type { Limits } from "../base/limits.ts";
 import { removePublished, stageFolder, type StagedFolder } from "../base/published-folder.ts";
-import { treeBytes } from "../base/tree-bytes.ts";
+import { freedBytes, treeBytes } from "../base/tree-bytes.ts";
 import { SingleFlight, type Crew } from "../blobs/single-flight.ts";
 import { hostArchitecture } from "./architecture.ts";
 import { assembleKernel, type KernelFilePaths } from "./assemble.ts";
@@ -14,7 +14,7 @@ import { kernelTakenError } from "./kernel-errors.ts";
 import type { KernelFacts, KernelRecord } from "./kernel-record.ts";
 import { formatKernelSource, parseKernelRef } from "./kernel-ref.ts";
 import type { CatalogEntry, KernelCatalog, KernelProgress } from "./kernel-source.ts";
-import { kernelDir, kernelDocument, unfinishedDir } from "./layout.ts";
+import { kernelDir, kernelDocument, kernelNames, unfinishedDir } from "./layout.ts";
 
 /** Of the daemon's store, what kernels need. */
 export interface KernelRows {
@@ -145,10 +145,12 @@ export class KernelStore {
       });
     }
     const dir = kernelDir(stateDir, kernel.name);
-    const { exclusive } = await treeBytes(dir);
+    const users = (await rows.findKernel(kernel.name))?.imageCount ?? 0;
+    // Images have the same bytes, if not as the same inodes, which tell of themselves.
+    const freed = await freedBytes(dir, users > 0 ? kernelNames : []);
     await rows.deleteKernel(kernel.id, force);
     await removePublished(dir, unfinishedDir(stateDir, "removing"));
-    return exclusive;
+    return freed;
   }
 
   /** Keeps a kernel from being removed, but by force. */

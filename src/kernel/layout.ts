@@ -13,6 +13,9 @@ export interface KernelPaths {
 export const kernelFile = "kernel";
 export const initrdFile = "initrd";
 export const modulesFolder = "modules";
+/** All that a kernel may be made of. */
+export const kernelNames: readonly string[] = [kernelFile, initrdFile, modulesFolder];
+
 export const kernelDocument = "kernel.json";
 
 export function kernelsDir(stateDir: string): string {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { makeTempDir } from "../../src/base/files.ts";
 import { leastShared, shareFile } from "../../src/base/share-file.ts";
-import { treeBytes } from "../../src/base/tree-bytes.ts";
+import { freedBytes, treeBytes } from "../../src/base/tree-bytes.ts";
 
 test("a file's bytes get a second place: as one inode only where that may be", async () => {
   await using folder = await makeTempDir("banger-share-");
@@ -50,5 +50,8 @@ test("a tree takes what its files take, and gives back what has no other name", 
   const { allocated, exclusive } = await treeBytes(join(folder.path, "tree"));
   assert.equal(exclusive, before.exclusive);
   assert.equal(allocated - exclusive, (await stat(join(folder.path, "outside"))).blocks * 512);
+  assert.equal(await freedBytes(join(folder.path, "tree"), ["shared", "missing"]), exclusive);
+  const below = await treeBytes(join(folder.path, "tree", "below"));
+  assert.equal(await freedBytes(join(folder.path, "tree"), ["below"]), exclusive - below.exclusive);
   assert.deepEqual(await treeBytes(join(folder.path, "nowhere")), { allocated: 0, exclusive: 0 });
 });

@@ -11,6 +11,7 @@ import {
 import { BangerError } from "../../base/error.ts";
 import { parseImageName } from "../../images/name.ts";
 import { removeImage } from "../../images/remove.ts";
+import { kernelNames } from "../../kernel/layout.ts";
 import type { ImageListOrder, ImageQuery, Store } from "../../store/store.ts";
 import { imageMessage, summaryMessage } from "../convert.ts";
 import { parsePageSize } from "../parse-request.ts";
@@ -46,8 +47,10 @@ export function imageRoutes({ store, stateDir }: ImageDeps) {
     }),
 
     deleteImage: unary(method.deleteImage, async ({ image }) => {
-      const { id } = await store.findImage(required(image, "image"));
-      const freedBytes = await removeImage(store, stateDir, id);
+      const { id, boot, kernelId } = await store.findImage(required(image, "image"));
+      // Those of a kernel that is still there: hard links tell of themselves.
+      const shared = boot?.sharing === "reflink" && kernelId !== undefined ? kernelNames : [];
+      const freedBytes = await removeImage(store, stateDir, id, shared);
       return create(DeleteImageResponseSchema, { id, freedBytes: BigInt(freedBytes) });
     }),
   };
