@@ -1,0 +1,88 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ImageOrder, ImageService } from "../gen/banger/image/v1/image_service_pb.ts";
+import { openChannel } from "../src/client/channel.ts";
+import { imagePaths, markerName } from "../src/images/layout.ts";
+import { openStore } from "../src/store/store.ts";
+import { seedStore } from "../test/store/seed.ts";
+import { makeDaemonHome, startDaemonProcess } from "../test/system/daemon-process.ts";
+
+/**
+ * `npm run bench -- store [IMAGES]`: a daemon with 10,000 images. How long it takes to start, recovery of every folder
+ * included, and how long a client waits for a page, an image and a new name: the whole call, over the socket. On a busy
+ * machine most of that is waiting for a processor; what the daemon itself computes is told beside it.
+ */
+const count = Number(process.argv[3] ?? 10_000);
+const calls = 2000;
+const { method } = ImageService;
+const never = new AbortController().signal;
+
+await using home = await makeDaemonHome();
+const database = join(home.state, "banger.db");
+await (await openStore(database))[Symbol.asyncDispose]();
+const ids = seedStore(database, count);
+for (const id of ids) {
+  const { dir, rootfs } = imagePaths(home.state, id);
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(rootfs, "");
+}
+writeFileSync(join(home.state, "images", markerName), "");
+
+const starts: number[] = [];
+let startMs = 0;
+for (let round = 0; round < 5; round++) {
+  const begin = performance.now();
+  await using daemon = await startDaemonProcess({ home });
+  using channel = openChannel(home.socket);
+  await channel.unary(method.getImage, { image: ids[0] ?? "" }, never);
+  starts.push(performance.now() - begin);
+  startMs += computedMs(daemon.child.pid) / 5;
+}
+line("start to first answer", starts, startMs);
+
+await using daemon = await startDaemonProcess({ home });
+const { pid } = daemon.child;
+using channel = openChannel(home.socket);
+const anyId = (at: number): string => ids[(at * 7919) % ids.length] ?? "";
+for (const [name, order] of [
+  ["name", ImageOrder.NAME],
+  ["age", ImageOrder.NEWEST_FIRST],
+  ["size", ImageOrder.LARGEST_FIRST],
+] as const) {
+  let pageToken = "";
+  await measure(`list 100, by ${name}, page after page`, async () => {
+    const page = await channel.unary(method.listImages, { pageSize: 100, order, pageToken }, never);
+    pageToken = page.nextPageToken;
+  });
+}
+await measure("get by id", (at) => channel.unary(method.getImage, { image: anyId(at) }, never));
+await measure("rename", (at) =>
+  channel.unary(method.renameImage, { image: anyId(at), newName: `renamed-${at}` }, never),
+);
+
+async function measure(name: string, call: (at: number) => Promise<unknown>): Promise<void> {
+  const times: number[] = [];
+  const before = computedMs(pid);
+  for (let at = 0; at < calls; at++) {
+    const begin = performance.now();
+    await call(at);
+    times.push(performance.now() - begin);
+  }
+  line(name, times, (computedMs(pid) - before) / calls);
+}
+
+/** Processor time of a process so far, all threads: fields 14 and 15 of proc_pid_stat(5), in hundredths of a second. */
+function computedMs(process: number | undefined): number {
+  const stat = readFileSync(`/proc/${process}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+function line(name: string, times: readonly number[], computed: number): void {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (part: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0).toFixed(2).padStart(9);
+  console.log(
+    `${name.padEnd(36)} p50 ${at(0.5)} ms   p99 ${at(0.99)} ms   most ${at(1)} ms   computed ${computed.toFixed(2)} ms`,
+  );
+}
