@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bangerTools } from "./banger-tools.ts";
 import { images } from "./catalog.ts";
+import { compareBuilders } from "./compare.ts";
 import { madeImage, type BenchImage } from "./images.ts";
 import { peers } from "./peers.ts";
 import { writeReport } from "./report.ts";
@@ -19,6 +20,7 @@ const usage = `npm run bench -- [--image NAME]… [--tool NAME]… [--rounds N] 
   --image   ${images.map(({ name }) => name).join(", ")}
   --tool    ${tools.map(({ name }) => name).join(", ")}
   --rounds  how often each tool runs; medians count (3)
+  --compare measures nothing: builds each image with both builders, and reads both back in every way there is
   --last    measures nothing: shows what the last run found
   --report  writes the results into docs/performance.md, and its plot`;
 
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     image: { type: "string", multiple: true, default: [] },
     tool: { type: "string", multiple: true, default: [] },
     rounds: { type: "string", default: "3" },
+    compare: { type: "boolean", default: false },
     last: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -88,6 +91,11 @@ async function bench(rounds: number): Promise<Results> {
 
 if (values.help) {
   console.log(usage);
+} else if (values.compare) {
+  for (const image of chosen(images, values.image)) {
+    const layout = await madeImage(image, join(work, "images"));
+    console.log(`${image.name}: ${await compareBuilders(layout, join(work, "compare"))}`);
+  }
 } else {
   mkdirSync(work, { recursive: true });
   const rounds = Number(values.rounds);
