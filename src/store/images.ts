@@ -8,6 +8,7 @@ import {
 } from "kysely";
 import { BangerError } from "../base/error.ts";
 import { isDigest, type Digest } from "../base/digest.ts";
+import { maxEdits, nearest } from "../base/nearest.ts";
 import { fingerprint, formatPageToken, parsePageToken } from "./page-token.ts";
 import type { ImageRecord } from "./records.ts";
 import { imageRow, layerRows, parseImage, parseSummary, summaryColumns, type ImageSummary } from "./rows.ts";
@@ -40,6 +41,9 @@ const maxPageBytes = 2 * 1024 * 1024;
 
 /** Rows of one INSERT: SQLite takes 32,766 parameters a statement, a row has eight, an image up to 1,000 rows. */
 const layersAtOnce = 250;
+
+/** Names that a misspelled one is compared with: some milliseconds' work, and nobody tells more names apart. */
+const maxNamesCompared = 1000;
 
 /** Digits that an id must begin with to be found by them: fewer would make a mistyped name delete something. */
 const minPrefixLength = 4;
@@ -121,7 +125,22 @@ export async function findImage(db: Kysely<Schema>, wanted: string): Promise<Ima
     const [row] = found;
     if (row !== undefined) return load(db, row);
   }
-  throw imageUnknownError(wanted);
+  throw imageUnknownError(wanted, await nearestName(db, wanted));
+}
+
+/** The name that was meant, if one is that near. */
+async function nearestName(db: Kysely<Schema>, wanted: string): Promise<string | undefined> {
+  const rows = await db
+    .selectFrom("images")
+    .select("name")
+    .where(sql<number>`abs(length(name) - ${wanted.length})`, "<=", maxEdits)
+    .orderBy("name")
+    .limit(maxNamesCompared)
+    .execute();
+  return nearest(
+    wanted,
+    rows.flatMap(({ name }) => (name === null ? [] : [name])),
+  );
 }
 
 export async function moveName(db: Kysely<Schema>, id: string, name: string): Promise<ImageRecord> {
@@ -262,10 +281,16 @@ function nameTakenError(
   });
 }
 
-export function imageUnknownError(wanted: string): BangerError {
+/** @param meant name of an image that is there */
+export function imageUnknownError(wanted: string, meant?: string): BangerError {
+  const hint =
+    meant === undefined
+      ? "List the images with `banger image ls`; an id may be shortened to a unique beginning of 4 digits or more."
+      : `Did you mean ${meant}? \`banger image ls\` lists them all.`;
   return new BangerError("IMAGE_UNKNOWN", `there is no image ${JSON.stringify(wanted.slice(0, 200))}`, {
     op: "find image",
-    hint: "List the images with `banger image ls`; an id may be shortened to a unique beginning of 4 digits or more.",
+    hint,
+    ...(meant === undefined ? {} : { facts: { nearestName: meant } }),
   });
 }
 

@@ -91,6 +91,28 @@ describe("images", () => {
     assert.deepEqual(await store.findImage(old.id), old);
   });
 
+  test("one that is not there is answered with the name that was meant", async () => {
+    for (const name of ["debian-bookworm", "debian-bullseye", "web"])
+      await store.insertImage(imageRecord({ name }));
+    const hintOf = async (wanted: string): Promise<readonly [string, unknown]> => {
+      const error = await store.findImage(wanted).then(
+        () => assert.fail("found"),
+        (thrown: unknown) => thrown,
+      );
+      assert.ok(hasReason(error, "IMAGE_UNKNOWN"));
+      return [error.hint, error.facts["nearestName"]];
+    };
+    assert.deepEqual(await hintOf("debain-bookworm"), [
+      "Did you mean debian-bookworm? `banger image ls` lists them all.",
+      "debian-bookworm",
+    ]);
+    for (const wanted of ["alpine", "%", "x".repeat(100_000)]) {
+      const [hint, meant] = await hintOf(wanted);
+      assert.match(hint, /^List the images/);
+      assert.equal(meant, undefined);
+    }
+  });
+
   test("is found by id before name, and by a unique beginning of the id", async () => {
     const a = imageRecord({ id: "abcd00000000000000000001", name: "a" });
     const b = imageRecord({ id: "abcd11111111111111111111", name: a.id });
