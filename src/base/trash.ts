@@ -17,14 +17,18 @@ export class Trash implements AsyncDisposable {
   }
 
   /** Returns once nothing is at `path` any more. `trashPath` is on the same disk. Idempotent. */
-  async discard(path: string, trashPath: string): Promise<void> {
+  async discard(
+    path: string,
+    trashPath: string,
+    remove: (path: string) => Promise<void> = removeTree,
+  ): Promise<void> {
     try {
       await rename(path, trashPath);
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return;
       throw error;
     }
-    const removal = removeTree(trashPath)
+    const removal = remove(trashPath)
       .catch((error: unknown) => this.#onError(trashPath, error))
       .finally(() => this.#pending.delete(removal));
     this.#pending.add(removal);

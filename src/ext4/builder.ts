@@ -1,4 +1,5 @@
 import type { Limits } from "../base/limits.ts";
+import type { Trash } from "../base/trash.ts";
 import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
 
 export type BuilderName = "e2fsprogs" | "direct";
@@ -19,6 +20,8 @@ export interface BuildInput {
   readonly hashSeed: string;
   /** Bytes to be left free for what is injected later, besides the usual room. */
   readonly reserveBytes: number;
+  /** Removes large folders behind a cancelled pull's back; without it the build takes its time for that. */
+  readonly trash?: Trash | undefined;
   readonly limits: Limits;
   readonly signal: AbortSignal;
   /** Called often, must not block; throwing is a defect. */

@@ -1,5 +1,5 @@
-import type { Dirent } from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
+import { lstatSync, type Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BangerError, asBangerError, errnoOf, hasReason } from "../base/error.ts";
 import { makeDir, removeTree, sweepTemporaries, writeAtomic } from "../base/files.ts";
@@ -122,7 +122,7 @@ async function dropLostRows(
 ): Promise<readonly string[]> {
   const lost: string[] = [];
   for (const id of ids) {
-    if (await isFile(imagePaths(stateDir, id).rootfs)) continue;
+    if (isFile(imagePaths(stateDir, id).rootfs)) continue;
     await rows.deleteImage(id);
     await removeImageFolder(stateDir, id);
     lost.push(id);
@@ -130,11 +130,12 @@ async function dropLostRows(
   return lost;
 }
 
-async function isFile(path: string): Promise<boolean> {
+/** Not by a promise: of 10,000 images that would be the half of what the daemon computes before it serves. */
+function isFile(path: string): boolean {
   try {
-    return (await lstat(path)).isFile();
+    return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return false;
+    if (errnoOf(error) === "ENOTDIR") return false;
     throw error;
   }
 }

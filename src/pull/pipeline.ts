@@ -285,6 +285,7 @@ async function buildRootfs(
     sizeBytes: request.sizeBytes,
     uuid: filesystemUuid(plan),
     hashSeed: derivedUuid("hash seed", plan.image.manifestDigest, plan.rootfsKey),
+    trash: deps.trash,
     reserveBytes: 0,
     limits: deps.limits,
     signal,

@@ -30,6 +30,8 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
   const { kernels } = shared.kernels;
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
   const temp = owned.use(await openTempRoot(tempDir, stateDir));
+  // What is in it and being removed goes before the folder itself does. Disposing twice is harmless.
+  owned.use(trash);
   const pool = owned.use(makeScanPool());
   const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });
   const builders = new Map([makeDirectBuilder(), e2fsprogsBuilder].map((builder) => [builder.name, builder]));

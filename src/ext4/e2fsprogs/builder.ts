@@ -5,6 +5,7 @@ import { run } from "../../base/exec.ts";
 import { makeTempDir, removeTree } from "../../base/files.ts";
 import { defaultLimits } from "../../base/limits.ts";
 import { runInSlices } from "../../base/slices.ts";
+import type { Trash } from "../../base/trash.ts";
 import { WorkerPool, workerFile } from "../../base/workers.ts";
 import type { RootTree } from "../../layers/root-tree.ts";
 import { everyInode } from "../../layers/tree-walk.ts";
@@ -40,7 +41,7 @@ async function build(input: BuildInput): Promise<RootfsBuild> {
   const program: ProgramContext = { limits: input.limits, signal, now: newestSecond(plan) };
   await using resources = new AsyncDisposableStack();
   const temp = await makeTempDir("build-", input.tempDir);
-  resources.defer(() => removeFolder(temp.path));
+  resources.defer(() => discardFolder(temp.path, input.trash));
   const staging = join(temp.path, "root");
   await mkdir(staging, 0o700);
   await stage(plan, staging, input);
@@ -48,7 +49,7 @@ async function build(input: BuildInput): Promise<RootfsBuild> {
   await makeFileSystem({ target, staging, tempDir: temp.path, geometry, uuid, hashSeed }, program);
   await gather(plan.gather, { ...program, image: target, tempDir: temp.path, onCommands: () => {} });
   // The space is wanted back early. Should it fail, the folder above goes later, and says so.
-  const removal = removeFolder(staging).catch(() => {});
+  const removal = discardFolder(staging, input.trash).catch(() => {});
   resources.defer(() => removal);
   const built = { sizeBytes: geometry.sizeBytes, contentBytes: tree.contentBytes };
   return new E2fsprogsBuild(built, { input, program, tempDir: temp.path }, resources.move());
@@ -133,6 +134,12 @@ function newestSecond(plan: StagingPlan): number {
     for (const { seconds = 0 } of some) if (seconds <= now) newest = Math.max(newest, seconds);
   }
   return newest;
+}
+
+/** Out of the way at once where there is somebody who removes it later; else it is gone when this returns. */
+async function discardFolder(path: string, trash: Trash | undefined): Promise<void> {
+  if (trash === undefined) await removeFolder(path);
+  else await trash.discard(path, `${path}.trash`, removeFolder);
 }
 
 /** By rm(1): it takes paths longer than one call can, and leaves the event loop alone. Also after an abort. */
