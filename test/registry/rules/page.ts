@@ -27,14 +27,17 @@ export function titledTests(source: string, file: string): readonly TitledTest[]
   });
 }
 
+/** The sources that tests with such titles are in, by their paths below `test/`. */
+export function testSources(): ReadonlyMap<string, string> {
+  const cwd = join(root, "test");
+  const files = globSync(["{registry,blobs,oci}/*.test.ts", "registry/conformance/*.ts"], { cwd }).toSorted();
+  return new Map(files.map((path) => [path, readFileSync(join(cwd, path), "utf8")]));
+}
+
 export function allTitledTests(): readonly TitledTest[] {
-  const files = globSync(["{registry,blobs,oci}/*.test.ts", "registry/conformance/*.ts"], {
-    cwd: join(root, "test"),
-  }).toSorted();
-  return files.flatMap((path) => {
-    const source = readFileSync(join(root, "test", path), "utf8");
-    return titledTests(source, path.replace(/(?:\.test)?\.ts$/, ""));
-  });
+  return [...testSources()].flatMap(([path, source]) =>
+    titledTests(source, path.replace(/(?:\.test)?\.ts$/, "")),
+  );
 }
 
 export function renderPage(tests: readonly TitledTest[]): string {
