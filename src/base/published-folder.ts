@@ -1,5 +1,5 @@
 import { mkdir, readdir, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { errnoOf } from "./error.ts";
 import { makeDir, removeTree, syncDir, syncFile } from "./files.ts";
 
@@ -12,8 +12,11 @@ export interface StagedFolder extends AsyncDisposable {
   /**
    * Makes every byte and every name durable, and gives the folder its final name, beside the one that it has: it is
    * there whole or not at all, whenever the power goes. Fails where a folder with something in it has that name.
+   *
+   * @param durable names in it under which all files are links of what was made durable before: only their names are
+   *   new. A kernel's modules are thousands, and a sync of each may take longer than the image.
    */
-  publish(target: string): Promise<void>;
+  publish(target: string, durable?: ReadonlySet<string>): Promise<void>;
 }
 
 /**
@@ -30,8 +33,8 @@ export async function stageFolder(
   let mine: string | undefined = dir;
   return {
     dir,
-    publish: async (target) => {
-      await syncTree(dir);
+    publish: async (target, durable = new Set()) => {
+      await syncTree(dir, durable);
       await rename(dir, target);
       mine = target;
       await syncDir(dirname(target));
@@ -58,12 +61,25 @@ export async function removePublished(dir: string, removing: string): Promise<vo
   await removeTree(removing);
 }
 
+/** Syncs under way at once: one journal commit serves several, and the thread pool has four threads for everybody. */
+const syncsAtOnce = 3;
+
 /** Contents before the names that lead to them. */
-async function syncTree(dir: string): Promise<void> {
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory()) await syncTree(path);
-    else if (entry.isFile()) await syncFile(path);
+async function syncTree(dir: string, durable: ReadonlySet<string>): Promise<void> {
+  const files: string[] = [];
+  const folders = [dir];
+  for (const entry of await readdir(dir, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const [top = ""] = relative(dir, path).split(sep);
+    if (entry.isDirectory()) folders.push(path);
+    else if (entry.isFile() && !durable.has(top)) files.push(path);
   }
-  await syncDir(dir);
+  const turns = files.values();
+  const syncRest = async (): Promise<void> => {
+    for (const path of turns) await syncFile(path);
+  };
+  // All have stopped before the first failure is told: its hearer removes the folder.
+  const ended = await Promise.allSettled(Array.from({ length: syncsAtOnce }, syncRest));
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
+  for (const path of folders.reverse()) await syncDir(path);
 }

@@ -2,6 +2,7 @@ import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { makeModulesLayer } from "../guest/modules-layer.ts";
 import type { KernelStore } from "../kernel/kernel-store.ts";
+import { kernelNames } from "../kernel/layout.ts";
 import { listModules } from "../kernel/modules.ts";
 import { resolveKernelInputs, type KernelInputs } from "../kernel/resolve-inputs.ts";
 import { stageBootArtifacts } from "../kernel/stage-boot.ts";
@@ -114,6 +115,12 @@ export class PullKernel implements AsyncDisposable {
       stageBootArtifacts({ kernel, dir, filesystemUuid: uuid, initPath, modulesInRootfs, limits, signal }),
     );
     return { boot, durationMs };
+  }
+
+  /** Of what `stage` put into the image's folder, what is on disk already: links of a published kernel's files. */
+  durableNames(boot: BootRecord | undefined): ReadonlySet<string> {
+    const isPublished = this.#inputs?.id !== undefined;
+    return new Set(isPublished && boot?.sharing === "link" ? kernelNames : []);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

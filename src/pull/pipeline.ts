@@ -251,7 +251,7 @@ async function buildImage(
   pull.emit("stage-boot", { kind: "bootArtifactsStaged", boot, imageId: id, durationMs });
   await pull.clock.time("publish", async () => {
     await writeStoredTree(staging.treePath, tree, plan.image.manifestDigest, pull.signal);
-    await staging.publish(imageDocument(image));
+    await staging.publish(imageDocument(image), pull.kernel.durableNames(boot));
     await deps.store.insertImage(image).catch(async (error: unknown) => {
       await staging.unpublish();
       throw error;
