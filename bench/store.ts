@@ -8,12 +8,12 @@ import { seedStore } from "../test/store/seed.ts";
 import { makeDaemonHome, startDaemonProcess } from "../test/system/daemon-process.ts";
 
 /**
- * `npm run bench -- store [IMAGES]`: a daemon with 10,000 images. How long it takes to start, recovery of every folder
+ * `npm run bench -- store [IMAGES [CALLS]]`: a daemon with 10,000 images. How long it takes to start, recovery of every folder
  * included, and how long a client waits for a page, an image and a new name: the whole call, over the socket. On a busy
  * machine most of that is waiting for a processor; what the daemon itself computes is told beside it.
  */
 const count = Number(process.argv[3] ?? 10_000);
-const calls = 2000;
+const calls = Number(process.argv[4] ?? 2000);
 const { method } = ImageService;
 const never = new AbortController().signal;
 

@@ -3,6 +3,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
+import { CacheService } from "../../gen/banger/image/v1/cache_service_pb.ts";
+import { openChannel } from "../../src/client/channel.ts";
+import { buildImage, noise } from "../fakes/registry/images.ts";
+import { FakeRegistry } from "../fakes/registry/registry.ts";
 import {
   makeDaemonHome,
   runCli,
@@ -11,6 +15,7 @@ import {
   type DaemonProcess,
 } from "../system/daemon-process.ts";
 import { writeLayout } from "../system/debian-image.ts";
+import { followPull } from "../system/pull-events.ts";
 import { tarOf } from "../system/tar-of.ts";
 
 let home: DaemonHome;
@@ -88,6 +93,31 @@ test("prune takes by age, then what nobody needs, then all; a dry run nothing", 
   assert.deepEqual([files("blobs").length, files("indexes").length, files("trash").length], [0, 0, 0]);
   // The image needs none of it.
   assert.equal((await runCli(daemon, "image", "verify", "kept", "--full")).status, 0);
+});
+
+test("pruned to nothing again and again while a pull is under way, the pull finds all that it needs", async () => {
+  await using registry = await FakeRegistry.start();
+  const layers = await Promise.all(
+    [1, 2, 3].map((at) => tarOf((put) => put({ name: `file${at}` }, noise(2 << 20, at)))),
+  );
+  registry.add("app", "1", buildImage({ layers }));
+  registry.fault({ path: /blobs/, method: "GET" }, { drip: { bytes: 64 * 1024, everyMs: 20 } });
+  let pruned = 0;
+  let over = false;
+  const pruning = async (): Promise<void> => {
+    using channel = openChannel(home.socket);
+    while (!over) {
+      await channel.unary(CacheService.method.pruneCache, { all: true }, new AbortController().signal);
+      pruned++;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  const pulling = followPull(home, [`${registry.host}/app:1`, "--no-agents", "--name", "pruned"]);
+  const [pulled] = await Promise.all([pulling.finally(() => (over = true)), pruning()]);
+  assert.equal(pulled.status, 0, JSON.stringify(pulled.events.at(-1)));
+  assert.ok(pruned > 5, `pruned ${pruned} times`);
+  const [, ...blobs] = registry.requests.filter(({ path }) => path.includes("/blobs/"));
+  assert.equal(blobs.length, 3, "each layer was fetched once");
 });
 
 test("above the high-water mark the daemon prunes by itself after a pull", async () => {

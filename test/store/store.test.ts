@@ -374,6 +374,47 @@ describe("pulls", () => {
     assert.deepEqual(await store.endInterruptedPulls(), { ended: [], resumable: [] });
   });
 
+  test("history is kept for a time, and goes by itself: when a pull begins, and at the start", async () => {
+    await store[Symbol.asyncDispose]();
+    let now = 1_800_000_000_000;
+    const options = { keepHistoryMs: () => 1000, now: () => now };
+    store = await openStore(path, options);
+    const old = pullRecord({ state: "failed", startedAt: now - 9000, endedAt: now - 999 });
+    const running = pullRecord({ state: "running", startedAt: now - 9000 });
+    for (const record of [old, running]) await store.insertPull(record);
+    assert.equal((await store.findPull(old.id)).id, old.id);
+    now += 1000;
+    const next = pullRecord({ state: "published", startedAt: now, endedAt: now });
+    await store.insertPull(next);
+    await assert.rejects(store.findPull(old.id), (error) => hasReason(error, "PULL_UNKNOWN"));
+    assert.equal((await store.findPull(running.id)).state, "running");
+    now += 1001;
+    await store.endInterruptedPulls();
+    await assert.rejects(store.findPull(next.id), (error) => hasReason(error, "PULL_UNKNOWN"));
+    assert.equal((await store.findPull(running.id)).state, "failed");
+  });
+
+  test("detached ones that were cut off may go on, unless they had credentials", async () => {
+    const detached = pullRecord({ detached: true });
+    const secret = pullRecord({ detached: true });
+    const watched = pullRecord();
+    const nothingKept = pullRecord({ detached: true });
+    await store.insertPull(detached, { json: '{"a":1}', hadCredentials: false });
+    await store.insertPull(secret, { json: "{}", hadCredentials: true });
+    await store.insertPull(watched, { json: "{}", hadCredentials: false });
+    await store.insertPull(nothingKept);
+    // What a pull says while it goes on changes neither.
+    await store.updatePull({ ...detached, state: "waiting", name: "later" });
+    const { ended, resumable } = await store.endInterruptedPulls();
+    assert.deepEqual(resumable, [
+      { record: { ...detached, state: "waiting", name: "later" }, requestJson: '{"a":1}' },
+    ]);
+    assert.deepEqual([...ended].sort(), [secret.id, watched.id, nothingKept.id].sort());
+    assert.equal((await store.findPull(secret.id)).failureReason, "CREDENTIALS_GONE");
+    assert.equal((await store.findPull(watched.id)).failureReason, "SHUTTING_DOWN");
+    assert.deepEqual((await store.endInterruptedPulls()).resumable, resumable);
+  });
+
   test("the oldest of very many are forgotten", async () => {
     const raw = new SQLite(path);
     raw.exec(`
