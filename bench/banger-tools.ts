@@ -11,11 +11,14 @@ function node(file: string, ...args: readonly string[]): Promise<Measured> {
 }
 
 /** The seconds of the parts that are named, of those that the program printed. */
-function partsRun({ stdout, peakBytes, writtenBytes }: Measured, ...names: readonly string[]): Run {
+function partsRun(
+  { stdout, cpuSeconds, peakBytes, writtenBytes }: Measured,
+  ...names: readonly string[]
+): Run {
   const figures = parseFigures(stdout);
   const parts = Object.fromEntries(names.map((name) => [name, figures.get(name) ?? Number.NaN]));
   const seconds = Object.values(parts).reduce((sum, value) => sum + value, 0);
-  return { seconds, peakBytes, writtenBytes, parts };
+  return { seconds, cpuSeconds, peakBytes, writtenBytes, parts };
 }
 
 /** Indexes that a first run left. */

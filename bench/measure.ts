@@ -4,6 +4,8 @@ import { readFileSync, readdirSync } from "node:fs";
 
 export interface Measured {
   readonly seconds: number;
+  /** Of all cores together: what a loaded machine does not change by much. */
+  readonly cpuSeconds: number;
   /** The most that the program and its children held at one time, in bytes: resident, sampled. */
   readonly peakBytes: number;
   /** What they gave to the disk, in bytes, page cache counted as disk. */
@@ -21,6 +23,7 @@ export async function measure(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Measured> {
   const before = writtenSoFar();
+  const cpuBefore = childrenCpu();
   const begin = performance.now();
   const child = spawn(program, [...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -41,12 +44,20 @@ export async function measure(
   const seconds = (performance.now() - begin) / 1000;
   if (child.exitCode !== 0)
     throw new Error(`${program} ${args.join(" ")} ended with ${String(child.exitCode)}: ${stderr}`);
-  return { seconds, peakBytes, writtenBytes: writtenSoFar() - before, stdout };
+  const cpuSeconds = childrenCpu() - cpuBefore;
+  return { seconds, cpuSeconds, peakBytes, writtenBytes: writtenSoFar() - before, stdout };
 }
 
 /** proc(5): a process's own and that of the children that it has waited for. */
 function writtenSoFar(): number {
   return Number(/^write_bytes: (\d+)$/m.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
+}
+
+/** `cutime` and `cstime` of proc(5), in clock ticks of 10 ms: of children that were waited for, and theirs. */
+function childrenCpu(): number {
+  const text = readFileSync("/proc/self/stat", "latin1");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[13]) + Number(fields[14])) / 100;
 }
 
 /** Resident memory of a process and those below it, as `VmRSS` of proc(5) counts it. */

@@ -22,6 +22,7 @@ export function rowsOf(image: ImageResults): readonly Row[] {
       cells: [
         seconds.toFixed(2),
         floor === undefined ? "" : (seconds / floor).toFixed(2),
+        median(runs.map(({ cpuSeconds }) => cpuSeconds)).toFixed(2),
         toMB(median(runs.map(({ peakBytes }) => peakBytes))),
         toMB(median(runs.map(({ writtenBytes }) => writtenBytes))),
         parts.join(", "),
@@ -30,7 +31,14 @@ export function rowsOf(image: ImageResults): readonly Row[] {
   });
 }
 
-export const columns = ["seconds", "to the floor", "peak MB", "MB written", "of which"] as const;
+export const columns = [
+  "seconds",
+  "to the floor",
+  "CPU seconds",
+  "peak MB",
+  "MB written",
+  "of which",
+] as const;
 
 /** The ratios that were asked for, and what became of them. */
 export function ratioLines(results: Results): readonly (readonly [string, string, string, string])[] {
@@ -46,7 +54,7 @@ export function resultText(results: Results): string {
   const lines = [results.machine, `medians of ${results.rounds} rounds`];
   for (const [name, image] of Object.entries(results.images)) {
     lines.push("", `${name}: ${image.what}`);
-    const head = columns.slice(0, 4).map((column) => column.padStart(13));
+    const head = columns.slice(0, 5).map((column) => column.padStart(13));
     lines.push(`${"".padEnd(16)}${head.join("")}`);
     for (const { tool, cells } of rowsOf(image)) {
       const [parts = "", ...figures] = cells.toReversed();

@@ -3,6 +3,8 @@ import { spawnSync } from "node:child_process";
 /** What one run of a tool took. */
 export interface Run {
   readonly seconds: number;
+  /** Of the whole program, its start and what it needs before the parts included. */
+  readonly cpuSeconds: number;
   readonly peakBytes: number;
   readonly writtenBytes: number;
   /** Seconds by part, in the order of their coming. */
@@ -39,6 +41,7 @@ export function notOnPath(...programs: readonly string[]): string | undefined {
 export function together(steps: readonly (readonly [part: string, run: Omit<Run, "parts">])[]): Run {
   return {
     seconds: steps.reduce((sum, [, { seconds }]) => sum + seconds, 0),
+    cpuSeconds: steps.reduce((sum, [, { cpuSeconds }]) => sum + cpuSeconds, 0),
     peakBytes: Math.max(...steps.map(([, { peakBytes }]) => peakBytes)),
     writtenBytes: steps.reduce((sum, [, { writtenBytes }]) => sum + writtenBytes, 0),
     parts: Object.fromEntries(steps.map(([part, { seconds }]) => [part, seconds])),
