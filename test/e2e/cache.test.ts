@@ -103,17 +103,17 @@ test("pruned to nothing again and again while a pull is under way, the pull find
   registry.add("app", "1", buildImage({ layers }));
   registry.fault({ path: /blobs/, method: "GET" }, { drip: { bytes: 64 * 1024, everyMs: 20 } });
   let pruned = 0;
-  let over = false;
+  const over = new AbortController();
   const pruning = async (): Promise<void> => {
     using channel = openChannel(home.socket);
-    while (!over) {
+    while (!over.signal.aborted) {
       await channel.unary(CacheService.method.pruneCache, { all: true }, new AbortController().signal);
       pruned++;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
   const pulling = followPull(home, [`${registry.host}/app:1`, "--no-agents", "--name", "pruned"]);
-  const [pulled] = await Promise.all([pulling.finally(() => (over = true)), pruning()]);
+  const [pulled] = await Promise.all([pulling.finally(() => over.abort()), pruning()]);
   assert.equal(pulled.status, 0, JSON.stringify(pulled.events.at(-1)));
   assert.ok(pruned > 5, `pruned ${pruned} times`);
   const [, ...blobs] = registry.requests.filter(({ path }) => path.includes("/blobs/"));
