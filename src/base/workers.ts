@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
-import { Worker, parentPort, type Transferable } from "node:worker_threads";
+import { Worker, parentPort, type ResourceLimits, type Transferable } from "node:worker_threads";
 import { BangerError, asBangerError, isReason, type Reason } from "./error.ts";
 
 /** How a worker's file is named beside the module that starts it: `.ts` in a checkout, `.js` once compiled. */
@@ -46,14 +46,17 @@ interface Queued<J, R, P> {
 export class WorkerPool<J, R, P = never> implements AsyncDisposable {
   readonly #file: string;
   readonly #size: number;
+  readonly #limits: ResourceLimits;
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   readonly #queue: Queued<J, R, P>[] = [];
   #closed = false;
 
-  constructor(file: string, size: number = availableParallelism()) {
+  /** @param limits of each thread's heap, where its work needs less than Node would let it grow to */
+  constructor(file: string, size: number = availableParallelism(), limits: ResourceLimits = {}) {
     this.#file = file;
     this.#size = Math.max(1, size);
+    this.#limits = limits;
   }
 
   /**
@@ -99,7 +102,7 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#all.size >= this.#size) return undefined;
-    const worker = new Worker(this.#file);
+    const worker = new Worker(this.#file, { resourceLimits: this.#limits });
     worker.unref();
     this.#all.add(worker);
     // One that fails while it is idle goes, and that is all; a job's own listener tells of one that is at work.

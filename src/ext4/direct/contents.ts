@@ -7,9 +7,12 @@ import type { ContentJob, ContentProgress } from "./content-worker.ts";
 
 export type ContentPool = WorkerPool<ContentJob, null, ContentProgress>;
 
+/** What they make and drop is small: contents lie outside of the heap. */
+const threadLimits = { maxYoungGenerationSizeMb: 2 };
+
 /** Threads that write contents; whoever makes them disposes of them. */
 export function contentPool(size: number): ContentPool {
-  return new WorkerPool(workerFile(import.meta.dirname, "content-worker"), size);
+  return new WorkerPool(workerFile(import.meta.dirname, "content-worker"), size, threadLimits);
 }
 
 export interface ContentContext {
