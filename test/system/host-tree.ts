@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import { spawnSync } from "node:child_process";
-import { lstatSync, readFileSync, readdirSync, readlinkSync, type BigIntStats } from "node:fs";
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readSync,
+  readdirSync,
+  readlinkSync,
+  type BigIntStats,
+} from "node:fs";
 
 /** One name of a tree on this machine, as the kernel tells it. Paths are latin1: one character a byte. */
 export interface HostEntry {
@@ -65,6 +73,21 @@ function xattrsBelow(root: string): ReadonlyMap<string, string> {
   return found;
 }
 
+const piece = Buffer.allocUnsafe(1 << 20);
+
+/** In pieces: a file may be larger than a Buffer. */
+function sha256Of(path: Buffer): string {
+  const hash = createHash("sha256");
+  const fd = openSync(path, "r");
+  try {
+    for (let got = readSync(fd, piece); got > 0; got = readSync(fd, piece))
+      hash.update(piece.subarray(0, got));
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest("hex");
+}
+
 /** Every name below `root`, itself included as `/`. */
 export function readHostTree(root: string): ReadonlyMap<string, HostEntry> {
   const xattrs = xattrsBelow(root);
@@ -88,7 +111,7 @@ export function readHostTree(root: string): ReadonlyMap<string, HostEntry> {
       links: type === "directory" ? undefined : stats.nlink,
       rdev: device ? stats.rdev : undefined,
       target: type === "symlink" ? readlinkSync(full, "latin1") : undefined,
-      sha256: type === "file" ? createHash("sha256").update(readFileSync(full)).digest("hex") : undefined,
+      sha256: type === "file" ? sha256Of(full) : undefined,
       sameAs: firstOf.get(inode) ?? name,
       xattrs: xattrs.get(root + path) ?? "",
     });
