@@ -26,6 +26,7 @@ const byReason: Readonly<Partial<Record<Reason, ExitCode>>> = {
   PULL_UNKNOWN: exitCodes.notFound,
   KERNEL_UNKNOWN: exitCodes.notFound,
   FILE_UNKNOWN: exitCodes.notFound,
+  LEASE_UNKNOWN: exitCodes.notFound,
   SOURCE_UNKNOWN: exitCodes.notFound,
   DAEMON_UNREACHABLE: exitCodes.unreachable,
 };
