@@ -62,7 +62,6 @@ const keptTo: Readonly<Record<string, (file: string) => boolean>> = {
   "node:child_process": () => false,
   undici: (file) => file.startsWith("src/registry/"),
   commander: (file) => file.startsWith("src/client/") || file.startsWith("src/service/"),
-  "log-update": (file) => file.startsWith("src/client/"),
 };
 
 export function importsOf(source: string): readonly string[] {

@@ -7,7 +7,7 @@ import { daemonPlace, type PlaceFlags } from "./place.ts";
 import { buildProgram } from "./program.ts";
 import { sessionRunner, tellError } from "./run-session.ts";
 import { safeText } from "./render/text.ts";
-import { printLines, processTerminal, type Terminal } from "./terminal.ts";
+import { processTerminal, showLines, type Terminal } from "./terminal.ts";
 
 /** What the program `banger` does: runs its command line and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -32,8 +32,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     // Commander has told it already; help and version come here too, with code 0.
     if (error instanceof CommanderError) {
       const meant = elsewhere(commandSpec(program), args, error);
-      printLines(
-        terminal.stderr,
+      showLines(
+        terminal,
+        "stderr",
         meant.map((line) => `  → ${safeText(line)}`),
       );
       return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;

@@ -1,9 +1,11 @@
 import type { PullEvent } from "../../gen/banger/image/v1/pull_pb.ts";
+import { openLiveRegion } from "./live-region.ts";
+import { asciiText, speaksUtf8 } from "./render/ascii.ts";
 import { eventLine } from "./render/json.ts";
 import { plainLine } from "./render/plain.ts";
 import { emptyPull, reducePull } from "./render/pull-model.ts";
 import { drawPull } from "./render/pull-view.ts";
-import { printLines, stderrColour, type Terminal } from "./terminal.ts";
+import { printLines, sizeOf, stderrColour, type Terminal } from "./terminal.ts";
 
 export const progressModes = ["auto", "tty", "plain", "json"] as const;
 
@@ -12,12 +14,14 @@ export type ProgressMode = (typeof progressModes)[number];
 /** Shows a pull on stderr while it goes. Disposing of it leaves the last state on the screen. */
 export interface PullProgress extends Disposable {
   show(event: PullEvent): void;
+  /** What is printed next on the same terminal says it all: a live picture goes. */
+  giveWay(): void;
 }
 
 /** A frame for every tenth of a second: the eye sees no more, and each one is a write. */
 const frameMs = 100;
 
-export async function openProgress(mode: ProgressMode, terminal: Terminal): Promise<PullProgress> {
+export function openProgress(mode: ProgressMode, terminal: Terminal): PullProgress {
   const auto = terminal.stderr.isTTY === true && terminal.env["TERM"] !== "dumb" ? "tty" : "plain";
   switch (mode === "auto" ? auto : mode) {
     case "tty":
@@ -29,7 +33,11 @@ export async function openProgress(mode: ProgressMode, terminal: Terminal): Prom
   }
 }
 
-export const silentProgress: PullProgress = { show: () => {}, [Symbol.dispose]: () => {} };
+export const silentProgress: PullProgress = {
+  show: () => {},
+  giveWay: () => {},
+  [Symbol.dispose]: () => {},
+};
 
 function lineProgress(terminal: Terminal, toLine: (event: PullEvent) => string | undefined): PullProgress {
   return {
@@ -37,29 +45,37 @@ function lineProgress(terminal: Terminal, toLine: (event: PullEvent) => string |
       const line = toLine(event);
       if (line !== undefined) printLines(terminal.stderr, [line]);
     },
+    giveWay: () => {},
     [Symbol.dispose]: () => {},
   };
 }
 
-async function openLiveProgress(terminal: Terminal): Promise<PullProgress> {
-  const { createLogUpdate } = await import("log-update");
+function openLiveProgress(terminal: Terminal): PullProgress {
   const { stderr } = terminal;
-  const write = createLogUpdate(stderr);
+  const region = openLiveRegion(stderr);
   const colour = stderrColour(terminal);
+  const charset = speaksUtf8(terminal.env) ? (line: string) => line : asciiText;
+  let gone = false;
   let model = emptyPull;
   const draw = (): void => {
-    const frame = { width: stderr.columns ?? 80, rows: (stderr.rows ?? 24) - 1, now: Date.now(), colour };
-    write(drawPull(model, frame).join("\n"));
+    const { columns, rows } = sizeOf(stderr);
+    // The cursor stands in the row below.
+    const frame = { width: columns, rows: rows - 1, now: Date.now(), colour };
+    region.draw(drawPull(model, frame).map(charset));
   };
   const timer = setInterval(draw, frameMs);
   return {
     show: (event) => {
       model = reducePull(model, event);
     },
+    giveWay: () => {
+      gone = true;
+    },
     [Symbol.dispose]: () => {
       clearInterval(timer);
-      draw();
-      write.done();
+      if (gone) region.draw([]);
+      else draw();
+      region[Symbol.dispose]();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { WriteStream } from "node:tty";
 import { BangerError, errnoOf, messageOf } from "../base/error.ts";
+import { asciiText, speaksUtf8 } from "./render/ascii.ts";
 import { wantsColour } from "./render/paint.ts";
 
 /** Where a command's words go: results to stdout, all else to stderr. */
@@ -29,8 +30,28 @@ export function printLines(stream: NodeJS.WritableStream, lines: readonly string
   if (lines.length > 0) stream.write(`${lines.join("\n")}\n`);
 }
 
+/** Text for people: on a terminal of another character set than UTF-8 in ASCII. */
+export function showLines(terminal: Terminal, which: "stdout" | "stderr", lines: readonly string[]): void {
+  const stream = terminal[which];
+  const plain = stream.isTTY !== true || speaksUtf8(terminal.env);
+  printLines(stream, plain ? lines : lines.map(asciiText));
+}
+
 export function stderrColour({ stderr, env }: Terminal): boolean {
   return wantsColour(stderr.isTTY === true, env);
+}
+
+/** A terminal that tells no size gets what terminals have had since the VT100. */
+export function sizeOf({ columns, rows }: { columns?: number; rows?: number }): {
+  readonly columns: number;
+  readonly rows: number;
+} {
+  return { columns: columns || 80, rows: rows || 24 };
+}
+
+/** Columns of a terminal; undefined for a file or a program, which have no edge. */
+export function columnsOf({ stdout }: Terminal): number | undefined {
+  return stdout.isTTY === true ? sizeOf(stdout).columns : undefined;
 }
 
 /** Writes, and waits where the reader is slower. Rejects when the reader is gone or the signal aborts. */

@@ -121,9 +121,11 @@ test("image pull --detach prints the pull's id and leaves", async () => {
 test("image pull --progress tty draws, and leaves the last state", async () => {
   await using server = await scriptedServer(recordedPull());
   const args = ["image", "pull", "debian", "--progress", "tty"];
-  const ran = await banger(["--socket", server.socketPath, ...args]);
+  const words = ["--socket", server.socketPath, ...args];
+  const ran = await banger(words, { LANG: "C.UTF-8" });
   assert.equal(ran.code, 0, ran.stderr);
   assert.match(ran.stderr, /✓ publish {4}img-0123456789ab/);
+  assert.match((await banger(words, { LANG: "C" })).stderr, /\+ publish {4}img-0123456789ab/);
 });
 
 test("an error: what happened, when to try again, what to do; never a stack, never a terminal command", async () => {

@@ -4,7 +4,7 @@ import { diffJson, diffText } from "../render/diff-text.ts";
 import { pretty } from "../render/json.ts";
 import { usageJson, usageText } from "../render/usage-text.ts";
 import type { RunSession } from "../session.ts";
-import { printLines, type Terminal } from "../terminal.ts";
+import { columnsOf, printLines } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 interface DiffFlags {
@@ -55,11 +55,6 @@ export function addImageCompare(image: Command, run: RunSession): void {
         return undefined;
       }),
     );
-}
-
-/** A file gets whole lines: only a terminal has an edge. */
-function columnsOf({ stdout }: Terminal): number | undefined {
-  return stdout.isTTY === true ? (stdout.columns ?? 80) : undefined;
 }
 
 function limitOption(most: number, says: string, usual: number): Option {

@@ -7,11 +7,13 @@ import { jsonText } from "../../base/json-text.ts";
 import { openProgress, silentProgress, type ProgressMode } from "../progress.ts";
 import { credentialsFor, withCredentials } from "../credentials.ts";
 import { absoluteReference } from "../reference.ts";
-import { pullSummary } from "../render/image-text.ts";
+import { wantsColour } from "../render/paint.ts";
+import { emptyPull, reducePull, type PullModel } from "../render/pull-model.ts";
+import { drawSummary, pullSummary } from "../render/pull-summary.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { resolveText } from "../render/resolve-text.ts";
 import type { RunSession, Session } from "../session.ts";
-import { printLines } from "../terminal.ts";
+import { columnsOf, printLines, showLines } from "../terminal.ts";
 import { jsonOption, progressOption, pullOptions, pullOptionsOf, type PullFlags } from "./options.ts";
 
 /** How a pull is shown, and what it prints at its end. */
@@ -74,30 +76,43 @@ export async function followPull(
   flags: ShowFlags,
   { terminal }: Session,
 ): Promise<void> {
-  const published = await watch(answers, flags, terminal);
-  const { image } = published;
-  if (image === undefined) throw unfinished();
+  const model = await watch(answers, flags, terminal);
+  const image = model.published?.image;
+  if (model.published === undefined || image === undefined) throw unfinished();
   if (flags.quiet === true) printLines(terminal.stdout, [image.id]);
   else if (flags.json === true) printLines(terminal.stdout, [pretty(messageJson(ImageSchema, image))]);
   else if (flags.progress === "json")
     printLines(terminal.stdout, [jsonText(messageJson(ImageSchema, image))]);
-  else printLines(terminal.stdout, pullSummary(published));
+  else printSummary(model, model.published, terminal);
+}
+
+function printSummary(model: PullModel, published: Published, terminal: Session["terminal"]): void {
+  const { stdout, env } = terminal;
+  const width = columnsOf(terminal);
+  if (width === undefined) return printLines(stdout, pullSummary(published));
+  const page = { width, colour: wantsColour(true, env), home: env["HOME"] };
+  showLines(terminal, "stdout", drawSummary(model, page));
+}
+
+/** Whether the summary takes the place of the live picture: it says the same and more. */
+function tellsAll(flags: ShowFlags, { stdout }: Session["terminal"]): boolean {
+  return stdout.isTTY === true && flags.quiet !== true && flags.json !== true && flags.progress !== "json";
 }
 
 async function watch(
   answers: AsyncIterable<{ readonly event?: PullEvent | undefined }>,
   flags: ShowFlags,
   terminal: Session["terminal"],
-): Promise<Published> {
-  using progress = flags.quiet === true ? silentProgress : await openProgress(flags.progress, terminal);
-  let published: Published | undefined;
+): Promise<PullModel> {
+  using progress = flags.quiet === true ? silentProgress : openProgress(flags.progress, terminal);
+  let model = emptyPull;
   for await (const { event } of answers) {
     if (event === undefined) continue;
     progress.show(event);
-    if (event.event.case === "published") published = event.event.value;
+    model = reducePull(model, event);
   }
-  if (published === undefined) throw unfinished();
-  return published;
+  if (model.published !== undefined && tellsAll(flags, terminal)) progress.giveWay();
+  return model;
 }
 
 async function printPullId(

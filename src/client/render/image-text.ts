@@ -1,33 +1,9 @@
 import { durationMs, timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Image, Loss, Platform, StageTime } from "../../../gen/banger/image/v1/image_pb.ts";
-import type { Published } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { builderName } from "./milestone.ts";
 import { facts, table } from "./table.ts";
 import { safeText } from "./text.ts";
 import { formatAge, formatBytes, formatCount, formatDuration, plural, shortHex } from "./units.ts";
-
-/** Losses named in a summary; `image inspect` has them all. */
-const lossesShown = 5;
-
-/** What a pull came to, for a person. */
-export function pullSummary(published: Published): string[] {
-  const { image, losses, alreadyPresent, stageTimes } = published;
-  if (image === undefined) return [];
-  return [
-    ...facts([
-      ["name", image.name],
-      ["id", image.id],
-      ["path", image.rootfsPath],
-      ["size", sizeText(image)],
-      ["manifest", image.manifestDigest],
-      ["time", alreadyPresent ? "it was there already" : stageText(stageTimes)],
-      ["losses", lossCount(losses)],
-    ]),
-    ...lossLines(losses, lossesShown),
-    ...obstacleLines(image),
-    `→ banger image inspect ${image.name === "" ? image.id : image.name}`,
-  ];
-}
 
 /** All that is known of an image, for a person. */
 export function imageText(image: Image): string[] {
@@ -93,11 +69,11 @@ export function platformText(platform: Platform | undefined): string {
   return parts.filter((part) => part !== undefined && part !== "").join("/");
 }
 
-function sizeText(image: Image): string {
+export function sizeText(image: Image): string {
   return `${formatBytes(image.rootfsSizeBytes)}, ${formatBytes(image.rootfsAllocatedBytes)} on disk`;
 }
 
-function stageText(stageTimes: readonly StageTime[]): string {
+export function stageText(stageTimes: readonly StageTime[]): string {
   return stageTimes
     .map(
       ({ stage, duration }) =>
@@ -141,12 +117,12 @@ function injectedTable({ injectedFiles }: Image): string[] {
   return ["", ...table(["INJECTED", "MODE", "SIZE", "REPLACED"], rows)];
 }
 
-function lossCount(losses: readonly Loss[]): string {
+export function lossCount(losses: readonly Loss[]): string {
   if (losses.length === 0) return "none";
   return `${formatCount(losses.length)}: the image says this, and the disk does not hold it`;
 }
 
-function lossLines(losses: readonly Loss[], shown: number): string[] {
+export function lossLines(losses: readonly Loss[], shown: number): string[] {
   const lines = losses
     .slice(0, shown)
     .map(({ kind, path, detail }) => `  ${safeText(kind)} ${safeText(path)}: ${safeText(detail)}`);
@@ -154,7 +130,7 @@ function lossLines(losses: readonly Loss[], shown: number): string[] {
   return more > 0 ? [...lines, `  and ${formatCount(more)} more: see image inspect`] : lines;
 }
 
-function obstacleLines({ boot, bootReadiness }: Image): string[] {
+export function obstacleLines({ boot, bootReadiness }: Image): string[] {
   return [
     ...(bootReadiness?.obstacles ?? []).map((obstacle) => `! does not boot yet: ${safeText(obstacle)}`),
     ...(boot?.warnings ?? []).map((warning) => `! kernel: ${safeText(warning)}`),

@@ -2,11 +2,14 @@ import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { LayerPhase, type Published, type PullEvent } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { stages, type Stage } from "../../pull/events.ts";
 import { describeMilestone } from "./milestone.ts";
+import { formatBytes, plural } from "./units.ts";
 
 /** What is known of a pull, folded from its events. Times are milliseconds since 1970, of the daemon's clock. */
 export interface PullModel {
   readonly pullId: string;
   readonly startedAt: number | undefined;
+  /** When it was published. */
+  readonly endedAt: number | undefined;
   readonly title: PullTitle | undefined;
   readonly waiting: { readonly position: number; readonly why: string } | undefined;
   readonly retry: RetryModel | undefined;
@@ -64,6 +67,7 @@ const rateWindowMs = 5000;
 export const emptyPull: PullModel = {
   pullId: "",
   startedAt: undefined,
+  endedAt: undefined,
   title: undefined,
   waiting: undefined,
   retry: undefined,
@@ -124,7 +128,7 @@ function applyBody(model: PullModel, { event, stage }: PullEvent, time: number):
       return changeStage(model, stage, (of) => ({ ...of, progress }));
     }
     case "published":
-      return { ...model, published: event.value, retry: undefined };
+      return { ...model, published: event.value, endedAt: time, retry: undefined };
     default:
       return model;
   }
@@ -211,11 +215,20 @@ function finishLayerStages(model: PullModel, event: PullEvent, time: number): Pu
       progress: undefined,
     }));
   if (event.event.case === "layerFetched" && fetched) {
-    const cached = layers.filter((layer) => layer.cached).length;
-    return end("fetch", cached === 0 ? "" : `${cached} of ${layers.length} from the cache`)(model);
+    return end("fetch", fetchedText(layers))(model);
   }
   if (event.event.case === "layerScanned" && scanned) return end("scan", "")(model);
   return model;
+}
+
+function fetchedText(layers: readonly LayerModel[]): string {
+  const fetched = layers.filter((layer) => !layer.cached);
+  const cached = layers.length - fetched.length;
+  const bytes = fetched.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return [
+    ...(fetched.length === 0 ? [] : [formatBytes(bytes)]),
+    ...(cached === 0 ? [] : [`${cached} of ${plural(layers.length, "layer")} from the cache`]),
+  ].join(", ");
 }
 
 function since(start: number | undefined, time: number): number | undefined {

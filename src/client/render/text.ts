@@ -28,6 +28,11 @@ function columnsOf(grapheme: string): number {
   return invisible.test(grapheme) ? 0 : 1;
 }
 
+/** What a person takes for one character each, with the columns it takes on a terminal. */
+export function graphemes(text: string): { readonly segment: string; readonly columns: number }[] {
+  return Array.from(segmenter.segment(text), ({ segment }) => ({ segment, columns: columnsOf(segment) }));
+}
+
 /** Columns that safe text takes on a terminal. */
 export function displayWidth(text: string): number {
   let columns = 0;
@@ -70,4 +75,18 @@ export function padEnd(text: string, columns: number): string {
 /** The text with spaces before it, up to `columns`. */
 export function padStart(text: string, columns: number): string {
   return " ".repeat(Math.max(0, columns - displayWidth(text))) + text;
+}
+
+/** Lines of whole words, no wider than `columns` unless one word is. */
+export function wrapWords(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && displayWidth(longer) > columns) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line];
 }

@@ -7,7 +7,8 @@ import { drawPull } from "../../../src/client/render/pull-view.ts";
 import { layerLine, rateOf } from "../../../src/client/render/layer-view.ts";
 import { plainLine } from "../../../src/client/render/plain.ts";
 import { eventLine } from "../../../src/client/render/json.ts";
-import { imageTable, imageText, pullSummary } from "../../../src/client/render/image-text.ts";
+import { imageTable, imageText } from "../../../src/client/render/image-text.ts";
+import { pullSummary } from "../../../src/client/render/pull-summary.ts";
 import { displayWidth, safeText } from "../../../src/client/render/text.ts";
 import * as make from "../events.ts";
 
@@ -354,7 +355,8 @@ test("the summary of a pull names image, path, times, losses and the next step",
     /^time +resolve 250 ms · build 900 ms$/m,
     /^losses +1:/m,
     /TIME_CLAMPED \/old/,
-    /→ banger image inspect debian-bookworm$/,
+    /^→ banger image inspect debian-bookworm$/m,
+    /^→ banger kernel catalog$/m,
   ]) {
     assert.match(text, part);
   }
