@@ -1,27 +1,30 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, readFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { debianKernelPackage } from "./system/debian-kernel.ts";
 import { makeTempDir } from "../src/base/files.ts";
+import { bzImage } from "./kernel/sample-kernels.ts";
+import { debianKernelPackage } from "./system/debian-kernel.ts";
+import { writeDebianPackage } from "./system/debian-package.ts";
+import { docPages, fencesOf, readPage } from "./system/doc-pages.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** The commands of a page: what stands in its `sh` fences, in order. */
-export function commandsOf(page: string): readonly string[] {
-  return [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
-}
+type Variables = Readonly<Record<string, string>>;
 
 /** These install and test the checkout itself: whoever runs this test has just run them. */
 const runOtherwise: ReadonlySet<string> = new Set(["npm ci && npm run -s demo\n", "npm ci && npm test\n"]);
+
+/** What a page starts in the background ends with it where it fails: this would wait for its words for ever. */
+const endWhatIsLeft = "trap 'kill $(jobs -p) 2>/dev/null || :' EXIT";
 
 /** As a person would type them, one after the other in one shell, in a home of their own. */
 async function runAll(
   commands: readonly string[],
   home: string,
-  more: Readonly<Record<string, string>> = {},
+  more: Variables = {},
 ): Promise<{ status: number | null; said: string }> {
   const env = {
     PATH: process.env["PATH"] ?? "",
@@ -31,7 +34,7 @@ async function runAll(
     LANG: "C.UTF-8",
     ...more,
   };
-  const shell = spawn("bash", ["-euo", "pipefail", "-c", commands.join("\n")], {
+  const shell = spawn("bash", ["-euo", "pipefail", "-c", [endWhatIsLeft, ...commands].join("\n")], {
     cwd: root,
     env,
     stdio: ["ignore", "pipe", "pipe"],
@@ -43,27 +46,37 @@ async function runAll(
   return { status: shell.exitCode, said };
 }
 
-for (const page of ["README.md", ...globSync("docs/*.md", { cwd: root }).sort()]) {
-  const commands = commandsOf(readFileSync(join(root, page), "utf8")).filter(
-    (text) => !runOtherwise.has(text),
-  );
+/** What a reader of those pages has from elsewhere, by the variable that the page calls it by. */
+const having: Readonly<Record<string, (home: string) => Variables>> = {
+  "docs/api.md": sampleKernels,
+  "docs/kernels.md": () => ({ package: debianKernelPackage() }),
+};
+
+/** Nothing of that page boots them. */
+function sampleKernels(home: string): Variables {
+  const paths = { kernel: join(home, "vmlinuz"), package: join(home, "linux-image.deb") };
+  writeFileSync(paths.kernel, bzImage("6.1.0-own"));
+  writeDebianPackage(paths.package, "linux-image-sample", { "boot/vmlinuz-6.1.0": bzImage("6.1.0") });
+  return paths;
+}
+
+for (const page of docPages()) {
+  const commands = fencesOf(readPage(page), "sh").filter((text) => !runOtherwise.has(text));
   if (commands.length === 0) continue;
   test(`every command in ${page} does what it is there for`, async () => {
     await using home = await makeTempDir("banger-docs-");
-    // What a reader has downloaded before.
-    const having = page === "docs/kernels.md" ? { package: debianKernelPackage() } : {};
-    const { status, said } = await runAll(commands, home.path, having);
+    const { status, said } = await runAll(commands, home.path, having[page]?.(home.path));
     assert.equal(status, 0, said.slice(-3000));
   });
 }
 
 test("the README gives one command for the main job and one for the tests", () => {
-  const commands = new Set(commandsOf(readFileSync(join(root, "README.md"), "utf8")));
+  const commands = new Set(fencesOf(readPage("README.md"), "sh"));
   for (const command of runOtherwise) assert.ok(commands.has(command), command);
 });
 
 test("a command that fails is seen", async () => {
   await using home = await makeTempDir("banger-docs-");
-  const { status } = await runAll(["echo fine\n", "false | cat\n", "echo never\n"], home.path);
-  assert.notEqual(status, 0);
+  const { status } = await runAll(["sleep 1000 &\n", "false | cat\n", "echo never\n"], home.path);
+  assert.equal(status, 1);
 });
