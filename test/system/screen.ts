@@ -25,10 +25,11 @@ export class Screen {
   #column = 0;
   #style: readonly number[] = [];
   #wraps = true;
+  #updating = false;
   /** Characters that found no room in their line: each is a line that wrapped, or would have. */
   overflows = 0;
   cursorShown = true;
-  /** Called between updates: whenever what a person sees may have changed. */
+  /** Called whenever what a person sees may have changed; not within a synchronized update. */
   onFrame: () => void = () => {};
 
   constructor(columns: number, rows: number) {
@@ -67,7 +68,7 @@ export class Screen {
       this.#character(character);
       rest = rest.slice(character.length);
     }
-    this.onFrame();
+    if (!this.#updating) this.onFrame();
   }
 
   /** Made wider or narrower as most do: long lines are broken anew, and the cursor stays in its line. */
@@ -166,6 +167,7 @@ export class Screen {
     if (mode === 25) this.cursorShown = on;
     else if (mode === 7) this.#wraps = on;
     else if (mode === 2026) {
+      this.#updating = on;
       if (!on) this.onFrame();
     } else throw new Error(`no such mode: ${mode}`);
   }
