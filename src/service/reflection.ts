@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary, type DescFile, type DescService } from "@
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { status as Code, type Server } from "@grpc/grpc-js";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import {
   ErrorResponseSchema,
   ExtensionNumberResponseSchema,
@@ -27,7 +28,9 @@ type Answer = ServerReflectionResponse["messageResponse"];
  * See https://github.com/grpc/grpc/blob/master/doc/server-reflection.md
  */
 export function addReflection(server: Server, services: readonly DescService[]): void {
-  const catalog = new DescriptorCatalog([...services, ServerReflection, ServerReflectionAlpha]);
+  const all = [...services, ServerReflection, ServerReflectionAlpha];
+  // No service's file imports the details of errors, and tools show those as bytes unless they can ask for them.
+  const catalog = new DescriptorCatalog(all, [file_google_rpc_error_details]);
   const info = bidiStreaming(ServerReflection.method.serverReflectionInfo, async function* (requests) {
     for await (const request of requests) yield catalog.respond(request);
   });
@@ -49,9 +52,9 @@ class DescriptorCatalog {
   readonly #files = new Map<string, DescFile>();
   readonly #symbols = new Map<string, DescFile>();
 
-  constructor(services: readonly DescService[]) {
+  constructor(services: readonly DescService[], more: readonly DescFile[]) {
     this.#services = services.map((service) => service.typeName).sort();
-    for (const service of services) this.#add(service.file);
+    for (const file of [...services.map((service) => service.file), ...more]) this.#add(file);
   }
 
   respond(request: ServerReflectionRequest): ServerReflectionResponse {

@@ -116,6 +116,9 @@ describe("reflection", () => {
       assert.equal((await files("fileByFilename", image))[0], image);
       const nested = await files("fileContainingSymbol", "grpc.health.v1.HealthCheckResponse.ServingStatus");
       assert.deepEqual(nested, ["grpc/health/v1/health.proto"]);
+      // What every error carries, and no service names.
+      const details = await files("fileContainingSymbol", "google.rpc.ErrorInfo");
+      assert.deepEqual(details, ["google/rpc/error_details.proto", "google/protobuf/duration.proto"]);
 
       for (const kind of ["fileContainingSymbol", "fileByFilename", "allExtensionNumbersOfType"] as const) {
         const { messageResponse } = await ask({ case: kind, value: "no.such.Thing" });
