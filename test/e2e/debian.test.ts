@@ -114,7 +114,7 @@ test("two pulls by two users in two folders give the same bytes, and the digest 
     const shown: unknown = JSON.parse((await runCli(daemon, "image", "inspect", "one", "--json")).stdout);
     assert.ok(typeof shown === "object" && shown !== null && "rootfsDigest" in shown);
     assert.equal(shown.rootfsDigest, `sha256:${runProgram("sha256sum", [path]).slice(0, 64)}`);
-    rootfs.push(String(shown.rootfsDigest));
+    rootfs.push(shown.rootfsDigest);
   }
   assert.equal(rootfs[0], rootfs[1]);
 });
