@@ -57,13 +57,13 @@ function openLiveProgress(terminal: Terminal): PullProgress {
   const charset = speaksUtf8(terminal.env) ? (line: string) => line : asciiText;
   let gone = false;
   let model = emptyPull;
-  const draw = (): void => {
+  const draw = (over = false): void => {
     const { columns, rows } = sizeOf(stderr);
     // The cursor stands in the row below.
-    const frame = { width: columns, rows: rows - 1, now: Date.now(), colour };
+    const frame = { width: columns, rows: rows - 1, now: Date.now(), colour, over };
     region.draw(drawPull(model, frame).map(charset));
   };
-  const timer = setInterval(draw, frameMs);
+  const timer = setInterval(() => draw(), frameMs);
   return {
     show: (event) => {
       model = reducePull(model, event);
@@ -74,7 +74,7 @@ function openLiveProgress(terminal: Terminal): PullProgress {
     [Symbol.dispose]: () => {
       clearInterval(timer);
       if (gone) region.draw([]);
-      else draw();
+      else draw(true);
       region[Symbol.dispose]();
     },
   };

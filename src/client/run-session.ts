@@ -6,7 +6,7 @@ import { watchInterrupts } from "./interrupt.ts";
 import { errorLines } from "./render/error.ts";
 import { errorLine } from "./render/json.ts";
 import type { RunSession, Session } from "./session.ts";
-import { printLines, showLines, stderrColour, watchOutput, type Terminal } from "./terminal.ts";
+import { columnsOf, printLines, showLines, stderrColour, watchOutput, type Terminal } from "./terminal.ts";
 
 export interface SessionHost {
   readonly terminal: Terminal;
@@ -47,7 +47,7 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
 
 export function tellError(error: BangerError, how: "text" | "json", terminal: Terminal): void {
   if (how === "json") return printLines(terminal.stderr, [errorLine(error)]);
-  showLines(terminal, "stderr", errorLines(error, stderrColour(terminal)));
+  showLines(terminal, "stderr", errorLines(error, stderrColour(terminal), columnsOf(terminal, "stderr")));
   if (terminal.env["BANGER_DEBUG"] === "1") {
     printLines(terminal.stderr, [`${error.reason} in ${error.op}`, inspect(error, { depth: 8 })]);
   }

@@ -50,8 +50,9 @@ export function sizeOf({ columns, rows }: { columns?: number; rows?: number }): 
 }
 
 /** Columns of a terminal; undefined for a file or a program, which have no edge. */
-export function columnsOf({ stdout }: Terminal): number | undefined {
-  return stdout.isTTY === true ? sizeOf(stdout).columns : undefined;
+export function columnsOf(terminal: Terminal, which: "stdout" | "stderr" = "stdout"): number | undefined {
+  const stream = terminal[which];
+  return stream.isTTY === true ? sizeOf(stream).columns : undefined;
 }
 
 /** Writes, and waits where the reader is slower. Rejects when the reader is gone or the signal aborts. */

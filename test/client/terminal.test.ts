@@ -132,7 +132,7 @@ test("a broken registry: what is wrong, and when it is tried again", async () =>
   using run = pull("one", { columns: 80, rows: 24 });
   assert.equal(await run.ended, 0, run.screen.lines.join("\n"));
   assertWhole(run);
-  assert.ok(seen(run, /^! .*; try 2 in \d+ ms$|^! .*; try 2 in 1\.0 s$|^! .*…$/), "the retry");
+  assert.ok(seen(run, /^! config [0-9a-f]{12}: try 2 in (?:\d+ ms|[12]\.\d s): .*429/), "the retry");
 });
 
 test("made narrower and wider while it runs", async () => {

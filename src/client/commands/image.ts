@@ -10,7 +10,6 @@ import { VerifyDepth } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { asBangerError } from "../../base/error.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../exit-code.ts";
 import { allPages, pageSize } from "../pages.ts";
-import { errorLines } from "../render/error.ts";
 import { imageTable, imageText } from "../render/image-text.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { formatBytes } from "../render/units.ts";
@@ -19,7 +18,8 @@ import { safeText } from "../render/text.ts";
 import { machineOf } from "../vmm/machine.ts";
 import { renderMachine, vmms, type Vmm } from "../vmm/render.ts";
 import type { RunSession, Session } from "../session.ts";
-import { printLines, stderrColour } from "../terminal.ts";
+import { printLines } from "../terminal.ts";
+import { tellError } from "../run-session.ts";
 import { addImageCompare } from "./image-compare.ts";
 import { addImageExport } from "./image-export.ts";
 import { addImageFiles } from "./image-files.ts";
@@ -167,7 +167,7 @@ async function removeImages(
     } catch (error) {
       const failure = asBangerError(error, "delete image");
       if (signal.aborted || names.length === 1) throw failure;
-      printLines(terminal.stderr, errorLines(failure, stderrColour(terminal)));
+      tellError(failure, "text", terminal);
       exitCode ??= exitCodeOf(failure);
     }
   }

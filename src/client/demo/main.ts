@@ -126,7 +126,7 @@ interface Stage {
 async function lookInside(subject: Subject, imagesDir: string, stage: Stage): Promise<ExitCode> {
   const { banger, say, terminal, signal } = stage;
   // Beside the image lies the daemon's own mark.
-  const [id = ""] = (await readdir(imagesDir)).filter((name) => !name.startsWith("."));
+  const id = (await readdir(imagesDir)).find((name) => !name.startsWith(".")) ?? "";
   const rootfs = join(imagesDir, id, "rootfs.ext4");
   const show = async (program: "e2fsck" | "debugfs", ...words: readonly string[]): Promise<void> =>
     printLines(terminal.stdout, await outsideView(program, [...words, rootfs], signal));

@@ -31,13 +31,14 @@ function activeLine(
 ): Line {
   const share = layer.totalBytes <= 0 ? 0 : Math.min(1, layer.doneBytes / layer.totalBytes);
   const rate = rateOf(layer.samples);
+  const rateText = rate === undefined ? "" : `${formatBytes(rate)}/s`;
+  // As wide as they ever get, whatever they say now: bars stay in line with each other, and with the last frame's.
   const columns = [
     padStart(`${Math.floor(share * 100)} %`, 5),
-    state === "fetching" ? "" : " scanning",
-    ` ${formatBytes(layer.doneBytes)} of ${formatBytes(layer.totalBytes)}`,
-    rate === undefined ? "" : ` ${formatBytes(rate)}/s`,
-    timeLeft(layer, rate),
-  ].filter((column) => column !== "");
+    padEnd(` ${padStart(formatBytes(layer.doneBytes), 8)} of ${formatBytes(layer.totalBytes)}`, 21),
+    padEnd(` ${padStart(state === "fetching" ? rateText : "scanning", 10)}`, 11),
+    padEnd(state === "fetching" ? timeLeft(layer, rate) : "", 16),
+  ];
   const fits = (tail: string): boolean => head.length + narrowestBar + 1 + tail.length <= frame.width;
   while (columns.length > 1 && !fits(columns.join(""))) columns.pop();
   const tail = columns.join("");
@@ -47,7 +48,7 @@ function activeLine(
     { text: head },
     { text: "━".repeat(filled), style: state === "fetching" ? "cyan" : "green" },
     { text: "─".repeat(bar - filled), style: "dim" },
-    { text: ` ${tail}` },
+    { text: ` ${tail.trimEnd()}` },
   ];
 }
 

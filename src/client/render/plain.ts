@@ -18,7 +18,7 @@ export function plainLine(message: PullEvent): string | undefined {
     case "retrying": {
       const { subject, why, attempt, delay } = event.value;
       const wait = delay === undefined ? "now" : `in ${formatDuration(durationMs(delay))}`;
-      return safeText(`retry: ${subject}: ${why}; try ${attempt} ${wait}`);
+      return safeText(`retry: ${subject}: try ${attempt} ${wait}: ${why}`);
     }
     case "layerFetched": {
       const { digest, index, sizeBytes, cached, source, duration } = event.value;

@@ -10,6 +10,8 @@ export interface Frame {
   readonly rows: number;
   readonly now: number;
   readonly colour: boolean;
+  /** Nothing goes on any more: what has not ended never will. */
+  readonly over?: boolean;
 }
 
 const spinner = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
@@ -21,7 +23,7 @@ const textColumns = 100;
 export function drawPull(model: PullModel, frame: Frame): string[] {
   const head = headLines(model, frame);
   const foot = footLines(model, frame);
-  const stages = stagesShown(model, frame.rows - head.length - foot.length - 1);
+  const stages = stagesShown(model, frame.rows - head.length - foot.length - 1, frame.over === true);
   const room = Math.max(1, frame.rows - head.length - stages.length - foot.length);
   const layers = model.published === undefined ? layerLines(model.layers, room, frame) : [];
   const stageLines = stages.map((stage) => stageLine(stage, frame));
@@ -30,8 +32,9 @@ export function drawPull(model: PullModel, frame: Frame): string[] {
   return lines.slice(0, Math.max(1, frame.rows)).map((line) => drawLine(line, frame.width, frame.colour));
 }
 
-/** All stages where they leave room for the layers, else those that run. */
-function stagesShown({ stages }: PullModel, room: number): readonly StageModel[] {
+/** All stages where they leave room for the layers, else those that run. What is to come is nothing once all is over. */
+function stagesShown({ stages: all }: PullModel, room: number, over: boolean): readonly StageModel[] {
+  const stages = over ? all.filter(({ state }) => state !== "waiting") : all;
   return stages.length <= room ? stages : stages.filter(({ state }) => state === "running");
 }
 
@@ -51,9 +54,10 @@ function headLines({ title, waiting }: PullModel, frame: Frame): readonly Line[]
 }
 
 function footLines({ retry }: PullModel, frame: Frame): readonly Line[] {
-  if (retry === undefined) return [];
+  if (retry === undefined || frame.over === true) return [];
   const wait = retry.until > frame.now ? `in ${formatDuration(retry.until - frame.now)}` : "now";
-  const text = `${retry.subject}: ${retry.why}; try ${retry.attempt} ${wait}`;
+  // Why comes last: it is what may be cut off.
+  const text = `${retry.subject}: try ${retry.attempt} ${wait}: ${retry.why}`;
   return [[{ text: `! ${safeText(text)}`, style: "yellow" }]];
 }
 
@@ -108,5 +112,6 @@ function layerLines(layers: readonly LayerModel[], room: number, frame: Frame): 
 }
 
 function mark(frame: Frame): Span {
+  if (frame.over === true) return { text: "✗", style: "red" };
   return { text: spinner[Math.floor(frame.now / spinnerMs) % spinner.length] ?? "·", style: "cyan" };
 }

@@ -4,7 +4,6 @@ import { create } from "@bufbuild/protobuf";
 import { PullEventSchema, type PullEvent } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { emptyPull, reducePull, type PullModel } from "../../../src/client/render/pull-model.ts";
 import { drawPull } from "../../../src/client/render/pull-view.ts";
-import { layerLine, rateOf } from "../../../src/client/render/layer-view.ts";
 import { plainLine } from "../../../src/client/render/plain.ts";
 import { eventLine } from "../../../src/client/render/json.ts";
 import { imageTable, imageText } from "../../../src/client/render/image-text.ts";
@@ -66,15 +65,15 @@ const eventTable: readonly {
     name: "layerProgress, scanning",
     before: [make.resolved(1), make.kernelSkipped, make.layerFetched(0)],
     event: make.layerProgress(0, "scan", 5 * 1024 * 1024),
-    line: /^ {4}000000000000 ━+─+ {2}50 % scanning 5.00 MiB of 10.0 MiB$/,
+    line: /^ {4}000000000000 ━+─+ {2}50 % 5.00 MiB of 10.0 MiB {3}scanning$/,
     plain: undefined,
   },
   {
     name: "retrying",
     before: [make.resolved(1), make.kernelSkipped],
     event: make.retrying(),
-    line: /^! layer 000000000000: the connection was reset; try 2 in 1.5 s$/,
-    plain: "retry: layer 000000000000: the connection was reset; try 2 in 1.5 s",
+    line: /^! layer 000000000000: try 2 in 1.5 s: the connection was reset$/,
+    plain: "retry: layer 000000000000: try 2 in 1.5 s: the connection was reset",
   },
   {
     name: "layerFetched",
@@ -290,45 +289,18 @@ test("sixty layers on 24 rows: those at work, and one line for the rest", () => 
   assert.ok(lines.includes("    60 layers, 0 done, 1 to scan, 2 at work, 57 waiting"), lines.join("\n"));
 });
 
-test("the bar gives way first, then time left, rate and bytes", () => {
-  const events = make.timeline(
-    make.resolved(1),
-    ...[0, 1, 2, 3, 4].map((mebibytes) => make.layerProgress(0, "fetch", mebibytes * 1024 * 1024)),
-  );
-  const layer = modelOf(events).layers[0] ?? assert.fail();
-  const drawn = (width: number): string =>
-    layerLine(layer, { width, now: at(events) })
-      .map(({ text }) => text)
-      .join("");
-  assert.match(drawn(80), / 40 % 4.00 MiB of 10.0 MiB 10.0 MiB\/s, 600 ms left$/);
-  assert.match(drawn(66), / 40 % 4.00 MiB of 10.0 MiB 10.0 MiB\/s$/);
-  assert.match(drawn(52), / 40 % 4.00 MiB of 10.0 MiB$/);
-  assert.match(drawn(40), / 40 %$/);
-});
-
-test("no rate from one sample, from too short a time, or backwards", () => {
-  assert.equal(rateOf([]), undefined);
-  assert.equal(rateOf([{ time: 0, bytes: 5 }]), undefined);
-  assert.equal(
-    rateOf([
-      { time: 0, bytes: 0 },
-      { time: 100, bytes: 5 },
-    ]),
-    undefined,
-  );
-  assert.equal(
-    rateOf([
-      { time: 0, bytes: 9 },
-      { time: 1000, bytes: 5 },
-    ]),
-    undefined,
-  );
-  assert.equal(
-    rateOf([
-      { time: 0, bytes: 0 },
-      { time: 500, bytes: 5 },
-    ]),
-    10,
+test("once all is over nothing runs, waits or is tried again", () => {
+  const events = make.timeline(make.resolved(1), make.kernelSkipped, make.retrying());
+  const frame = { width: 80, rows: 24, now: at(events), colour: false, over: true };
+  assert.deepEqual(
+    drawPull(modelOf(events), frame).map((line) => line.replace(/ +\d+ ms$/, "")),
+    [
+      "docker.io/library/debian:bookworm → debian-bookworm  linux/amd64  ffffffffffff",
+      "✓ resolve    1 layer, 10.0 MiB to fetch",
+      "- kernel     none asked for",
+      "✗ fetch",
+      "    000000000000 waiting, 10.0 MiB",
+    ],
   );
 });
 

@@ -38,6 +38,20 @@ test("an error: message, fields that add something, hint", () => {
   assert.equal(errorLines(error, true)[0], "\u001b[31mbanger:\u001b[39m size is negative");
 });
 
+test("an error on a terminal is broken between words", () => {
+  const error = new BangerError("DISK_FULL", "no space left on the disk of the state", {
+    op: "x",
+    hint: "Free some space there.",
+  });
+  assert.deepEqual(errorLines(error, false, 22), [
+    "banger: no space left",
+    "    on the disk of",
+    "    the state",
+    "  → Free some space",
+    "    there.",
+  ]);
+});
+
 test("a daemon's status: failed checks say what to do", () => {
   const status = create(GetDaemonStatusResponseSchema, {
     version: "1.2.3",
