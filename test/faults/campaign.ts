@@ -121,6 +121,7 @@ class Lane {
     });
     const struck = trouble.kind === "disk" ? this.#disk.struck > 0 : true;
     this.#disk.disarm();
+    this.#registry.behave();
     const died = await exits(
       daemon,
       trouble.kind === "disk" && trouble.fault.how === "kill" && struck ? 5000 : 0,

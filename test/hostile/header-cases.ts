@@ -47,7 +47,7 @@ const table: Table = {
     () => Buffer.concat([file("a", "1"), file("a", "2"), end]),
   ],
   "a body cut short": ["truncated", () => whole().subarray(0, 1024 + 700)],
-  "a body's padding cut short": ["truncated", () => whole().subarray(0, 1024 + 1510)],
+  "a body's padding cut short": ["accepted", () => whole().subarray(0, 1024 + 1510)],
   "a header cut short": ["truncated", () => whole().subarray(0, 700)],
   "a size of 8 GiB less one, and no body": ["truncated", () => header({ name: "a", size: 0o77777777777 })],
   "a size of 2^60, and no body": ["number-field", () => header({ name: "a", size: base256(2n ** 60n, 12) })],

@@ -314,6 +314,17 @@ test("the end: two zero blocks, one and the stream's end, or just the stream's e
   assert.equal(readTar(end).entries.length, 0);
 });
 
+test("the last file's padding may be missing, or cut short", () => {
+  const whole = file("a", "x");
+  for (const bytes of [513, 514, 1023]) {
+    const { entries } = readTar(Buffer.concat([file("b", "y"), whole.subarray(0, bytes)]));
+    assert.deepEqual(
+      entries.map(({ path }) => path),
+      ["b", "a"],
+    );
+  }
+});
+
 test("what follows the end is ignored", () => {
   assert.equal(readTar(Buffer.concat([tar(file("a")), file("b"), Buffer.from("junk")])).entries.length, 1);
 });

@@ -194,6 +194,11 @@ export class FakeRegistry implements AsyncDisposable {
     this.#faults.push({ match, fault, seen: 0 });
   }
 
+  /** Forgets all faults that are planned. */
+  behave(): void {
+    this.#faults.length = 0;
+  }
+
   requireAuth(rules: AuthRules): void {
     this.#auth = rules;
   }
