@@ -27,6 +27,7 @@ const needed: ReadonlyMap<string, string> = new Map([
   ["groff-base", "groff"],
   ["fish", "fish"],
   ["zstd", "zstd"],
+  ["sqlite3", "sqlite3"],
   ["bsdutils", "script"],
 ]);
 
