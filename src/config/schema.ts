@@ -210,7 +210,11 @@ const table = (
 ): Section => ({ name, onReload, says, fields: Object.values(fields), many });
 
 /** What waits for a restart though the rest of its section does not. */
-export const restartKeys: ReadonlySet<string> = new Set(["registry.certs_dirs"]);
+export const restartKeys: ReadonlySet<string> = new Set([
+  "registry.certs_dirs",
+  // HTTP/2 tells a client once, when it connects, how many streams it may open.
+  "limits.client_streams",
+]);
 
 /** All that a config file may hold. The parser, the defaults and docs/config.md come from it. */
 export const sections: readonly Section[] = [

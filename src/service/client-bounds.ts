@@ -17,15 +17,18 @@ interface Open {
 
 /**
  * Counts the streams that are open. Each costs memory for as long as its client likes: without a bound, one that opens
- * thousands takes it from all others. The limits are read at each call, and may change.
+ * thousands takes it from all others. The limits are read at each call, and may change; only that of a client's streams
+ * stays, as what HTTP/2 told the client does.
  */
 export class ClientBounds {
   readonly #limits: StreamLimits;
+  readonly #clientStreams: number;
   readonly #clients = new Map<string, Open>();
   #streams = 0;
 
   constructor(limits: StreamLimits) {
     this.#limits = limits;
+    this.#clientStreams = limits.clientStreams;
   }
 
   /**
@@ -34,7 +37,8 @@ export class ClientBounds {
    * @throws BangerError TOO_MANY_STREAMS or TOO_MANY_PULLS; nothing is counted then
    */
   enter(client: string, isPull: boolean): Disposable {
-    const { streams, clientStreams, clientPulls } = this.#limits;
+    const { streams, clientPulls } = this.#limits;
+    const clientStreams = this.#clientStreams;
     const open = this.#clients.get(client) ?? { streams: 0, pulls: 0 };
     if (this.#streams >= streams) throw tooManyStreams("all clients together have", streams);
     if (open.streams >= clientStreams) throw tooManyStreams("this connection has", clientStreams);

@@ -36,7 +36,13 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
   const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });
   const builders = new Map([makeDirectBuilder(), e2fsprogsBuilder].map((builder) => [builder.name, builder]));
   const queue = new TurnQueue(limits.concurrentPulls);
-  owned.use(live.follow((settings) => queue.resize(settings.limits.concurrentPulls)));
+  const resolves = new TurnQueue(limits.concurrentResolves);
+  owned.use(
+    live.follow((settings) => {
+      queue.resize(settings.limits.concurrentPulls);
+      resolves.resize(settings.limits.concurrentResolves);
+    }),
+  );
   let signaturePolicies: readonly SignaturePolicy[] = [];
   owned.use(live.follow(({ signatures }) => void (signaturePolicies = parsePolicies(signatures))));
   return createPulls({
@@ -48,7 +54,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
     scanner,
     builders,
     queue,
-    resolves: new TurnQueue(limits.concurrentResolves),
+    resolves,
     builds: new TurnQueue(availableParallelism()),
     ledger: new DiskLedger(),
     observers,

@@ -21,3 +21,12 @@ test("each connection has its share, all of them together have theirs, and what 
   for (const stream of two) stream[Symbol.dispose]();
   bounds.enter("three", true);
 });
+
+test("limits that change count at the next call, but for the one that HTTP/2 told the client at the start", () => {
+  const limits = { streams: 9, clientStreams: 2, clientPulls: 1 };
+  const bounds = new ClientBounds(limits);
+  bounds.enter("one", true);
+  Object.assign(limits, { clientStreams: 9, clientPulls: 2 });
+  bounds.enter("one", true);
+  assert.throws(() => bounds.enter("one", false), failing("TOO_MANY_STREAMS"));
+});

@@ -49,14 +49,17 @@ describe("a daemon told to read its config again", () => {
     const config = load();
     await using daemon = await start(config);
     await write(
-      '[limits]\nlayers = 4\n[registry]\nbandwidth = "1MiB"\ncerts_dirs = ["/c"]\n[socket]\nmode = "0660"',
+      '[limits]\nlayers = 4\nclient_streams = 9\n[registry]\nbandwidth = "1MiB"\ncerts_dirs = ["/c"]\n[socket]\nmode = "0660"',
     );
     daemon.reload();
     assert.equal(config.limits.layers, 4);
     assert.equal(config.live.settings.registry.bandwidth, 1024 * 1024);
     const log = lines.join("");
     assert.match(log, /info read the config again .*changed=\["registry\.bandwidth","limits\.layers"\]/);
-    assert.match(log, /warn some settings wait .*settings=\["socket\.mode","registry\.certs_dirs"\]/);
+    assert.match(
+      log,
+      /warn some settings wait .*settings=\["socket\.mode","registry\.certs_dirs","limits\.client_streams"\]/,
+    );
   });
 
   test("keeps the old one where the new one is wrong, or gone", async () => {
