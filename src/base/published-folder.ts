@@ -1,5 +1,5 @@
-import { mkdir, readdir, rename } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
+import { lstat, mkdir, readdir, rename } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { errnoOf } from "./error.ts";
 import { makeDir, removeTree, syncDir, syncFile } from "./files.ts";
 
@@ -13,10 +13,10 @@ export interface StagedFolder extends AsyncDisposable {
    * Makes every byte and every name durable, and gives the folder its final name, beside the one that it has: it is
    * there whole or not at all, whenever the power goes. Fails where a folder with something in it has that name.
    *
-   * @param durable names in it under which all files are links of what was made durable before: only their names are
-   *   new. A kernel's modules are thousands, and a sync of each may take longer than the image.
+   * @param linkedFrom a folder that was published before: of what is one inode with the file of the same path there,
+   *   only the name is new. A kernel's modules are thousands, and a sync of each may take longer than the image.
    */
-  publish(target: string, durable?: ReadonlySet<string>): Promise<void>;
+  publish(target: string, linkedFrom?: string): Promise<void>;
 }
 
 /**
@@ -33,8 +33,8 @@ export async function stageFolder(
   let mine: string | undefined = dir;
   return {
     dir,
-    publish: async (target, durable = new Set()) => {
-      await syncTree(dir, durable);
+    publish: async (target, linkedFrom) => {
+      await syncTree(dir, linkedFrom);
       await rename(dir, target);
       mine = target;
       await syncDir(dirname(target));
@@ -64,16 +64,38 @@ export async function removePublished(dir: string, removing: string): Promise<vo
 /** Syncs under way at once: one journal commit serves several, and the thread pool has four threads for everybody. */
 const syncsAtOnce = 3;
 
-/** Contents before the names that lead to them. */
-async function syncTree(dir: string, durable: ReadonlySet<string>): Promise<void> {
+/** What a sync is about: files with new contents, and folders, each before those in it. */
+export async function listToSync(
+  dir: string,
+  linkedFrom?: string,
+): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
   const files: string[] = [];
   const folders = [dir];
   for (const entry of await readdir(dir, { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name);
-    const [top = ""] = relative(dir, path).split(sep);
     if (entry.isDirectory()) folders.push(path);
-    else if (entry.isFile() && !durable.has(top)) files.push(path);
+    else if (entry.isFile() && !(await isLink(path, linkedFrom, relative(dir, path)))) files.push(path);
   }
+  return { files, folders };
+}
+
+/** Asked of each file: where the disk can do one of reflinks, links and copies for one file, it need not for the next. */
+async function isLink(path: string, linkedFrom: string | undefined, name: string): Promise<boolean> {
+  if (linkedFrom === undefined) return false;
+  const mine = await lstat(path);
+  if (mine.nlink < 2) return false;
+  try {
+    const published = await lstat(join(linkedFrom, name));
+    return published.ino === mine.ino && published.dev === mine.dev;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
+/** Contents before the names that lead to them. */
+async function syncTree(dir: string, linkedFrom?: string): Promise<void> {
+  const { files, folders } = await listToSync(dir, linkedFrom);
   const turns = files.values();
   const syncRest = async (): Promise<void> => {
     for (const path of turns) await syncFile(path);
@@ -81,5 +103,5 @@ async function syncTree(dir: string, durable: ReadonlySet<string>): Promise<void
   // All have stopped before the first failure is told: its hearer removes the folder.
   const ended = await Promise.allSettled(Array.from({ length: syncsAtOnce }, syncRest));
   for (const one of ended) if (one.status === "rejected") throw one.reason;
-  for (const path of folders.reverse()) await syncDir(path);
+  for (const path of folders.toReversed()) await syncDir(path);
 }

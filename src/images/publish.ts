@@ -20,9 +20,9 @@ export interface Staging extends AsyncDisposable {
    * Writes `image.json`, makes every byte and every name durable, and gives the folder its final name: it is
    * there whole or not at all, whenever the power goes. The store's row comes after.
    *
-   * @param durable as for `StagedFolder`
+   * @param linkedFrom as for `StagedFolder`
    */
-  publish(record: object, durable?: ReadonlySet<string>): Promise<void>;
+  publish(record: object, linkedFrom?: string): Promise<void>;
   /** Takes a published image back, because its row was refused. */
   unpublish(): Promise<void>;
 }
@@ -64,12 +64,12 @@ class ImageStaging implements Staging {
     this.#id = id;
   }
 
-  async publish(record: object, durable?: ReadonlySet<string>): Promise<void> {
+  async publish(record: object, linkedFrom?: string): Promise<void> {
     const { document } = stagingPaths(this.#stateDir, this.#id);
     await named("publish image", async () => {
       await writeAtomic(document, Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`), 0o644);
       await chmod(this.rootfsPath, rootfsMode);
-      await this.#folder.publish(imagePaths(this.#stateDir, this.#id).dir, durable);
+      await this.#folder.publish(imagePaths(this.#stateDir, this.#id).dir, linkedFrom);
     });
   }
 

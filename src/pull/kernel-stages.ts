@@ -2,7 +2,6 @@ import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { makeModulesLayer } from "../guest/modules-layer.ts";
 import type { KernelStore } from "../kernel/kernel-store.ts";
-import { kernelNames } from "../kernel/layout.ts";
 import { listModules } from "../kernel/modules.ts";
 import { resolveKernelInputs, type KernelInputs } from "../kernel/resolve-inputs.ts";
 import { stageBootArtifacts } from "../kernel/stage-boot.ts";
@@ -117,10 +116,9 @@ export class PullKernel implements AsyncDisposable {
     return { boot, durationMs };
   }
 
-  /** Of what `stage` put into the image's folder, what is on disk already: links of a published kernel's files. */
-  durableNames(boot: BootRecord | undefined): ReadonlySet<string> {
-    const isPublished = this.#inputs?.id !== undefined;
-    return new Set(isPublished && boot?.sharing === "link" ? kernelNames : []);
+  /** The folder of a kernel that is published, whose files need no sync where `stage` linked them. */
+  get publishedDir(): string | undefined {
+    return this.#inputs?.id === undefined ? undefined : this.#inputs.paths.dir;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

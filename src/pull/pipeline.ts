@@ -10,18 +10,18 @@ import type { BuilderName, BuiltFacts, RootfsBuilder } from "../ext4/builder.ts"
 import { proveImage } from "../ext4/verify.ts";
 import { bootReadiness, type BootReadiness } from "../guest/boot-readiness.ts";
 import type { GuestSources } from "../guest/assets.ts";
-import { injectGuest, type Injection } from "../guest/inject.ts";
 import { newImageId } from "../images/layout.ts";
 import { allocatedBytes, createStaging, type Staging } from "../images/publish.ts";
 import { writeStoredTree } from "../images/stored-tree.ts";
 import { flatten } from "../layers/flatten.ts";
-import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
+import type { RootTree } from "../layers/root-tree.ts";
 import type { LayerScanner } from "../layers/scan.ts";
 import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { CacheUpkeep } from "./cache-upkeep.ts";
 import { blameDecay } from "./decayed-blobs.ts";
 import type { PullEventBody, Stage } from "./events.ts";
+import { injectAgents, injectedEvent, type Injected } from "./injected.ts";
 import { defaultBuilder, derivedUuid, filesystemUuid } from "./identity.ts";
 import { imageDocument, imageRecord } from "./image-record.ts";
 import { bringLayersIn, type LayerIn } from "./layers-in.ts";
@@ -149,53 +149,6 @@ async function flattenLayers(
   return tree;
 }
 
-/** What is to be built: the image's own layers, or those and one more. */
-interface Injected extends AsyncDisposable {
-  readonly tree: RootTree;
-  readonly blobs: readonly LayerBlob[];
-  readonly injection: Injection | undefined;
-  readonly durationMs: number;
-}
-
-/**
- * Stage 8, which comes before 6: the assets are one more layer, so that building, owning and verifying treat them as
- * any other content. The event waits until they are in the file system.
- */
-async function injectAgents(
-  deps: PipelineDeps,
-  pull: PullContext,
-  plan: PullPlan,
-  layers: readonly LayerIn[],
-  tree: RootTree,
-): Promise<Injected> {
-  const blobs = layers.map(({ blob }) => blob);
-  const { assets } = plan;
-  if (assets === undefined) {
-    return { tree, blobs, injection: undefined, durationMs: 0, [Symbol.asyncDispose]: async () => {} };
-  }
-  const { config } = plan.image;
-  const { keepIdentity } = pull.request;
-  const { tempDir, limits } = deps;
-  const indexes = layers.map(({ index }) => index);
-  const { value: injection, durationMs } = await pull.clock.time("inject", () =>
-    injectGuest({ tree, indexes, assets, config, keepIdentity, tempDir, limits, signal: pull.signal }),
-  );
-  return {
-    tree: injection.tree,
-    blobs: [...blobs, injection.blob],
-    injection,
-    durationMs,
-    [Symbol.asyncDispose]: () => injection[Symbol.asyncDispose](),
-  };
-}
-
-function injectedEvent({ injection, durationMs }: Injected): PullEventBody {
-  const { files = [], scrubbedPaths = [] } = injection ?? {};
-  const skipped = injection === undefined;
-  const whySkipped = skipped ? "left out on request (no_agents)" : "";
-  return { kind: "agentsInjected", skipped, whySkipped, files, scrubbedPaths, durationMs };
-}
-
 function refuseLosses(request: PullRequest, losses: number): void {
   if (!request.strict || losses === 0) return;
   throw new BangerError(
@@ -251,7 +204,7 @@ async function buildImage(
   pull.emit("stage-boot", { kind: "bootArtifactsStaged", boot, imageId: id, durationMs });
   await pull.clock.time("publish", async () => {
     await writeStoredTree(staging.treePath, tree, plan.image.manifestDigest, pull.signal);
-    await staging.publish(imageDocument(image), pull.kernel.durableNames(boot));
+    await staging.publish(imageDocument(image), pull.kernel.publishedDir);
     await deps.store.insertImage(image).catch(async (error: unknown) => {
       await staging.unpublish();
       throw error;
