@@ -366,7 +366,7 @@ test("image files and cat", async () => {
     }),
   );
   const list = await banger(["--socket", server.socketPath, "image", "files", "x"]);
-  assert.match(list.stdout, /-rwsr-xr-x +1 +0:0 +7 +su\n/);
+  assert.match(list.stdout, /-rwsr-xr-x +1 +0:0 +7 B +su\n/);
   assert.match(list.stdout, /lrwxrwxrwx .* \\xff -> su\n/);
   assert.match(list.stdout, /c--------- .* 1,3 +null\n/);
   const json = await banger(["--socket", server.socketPath, "image", "files", "x", "--json"]);

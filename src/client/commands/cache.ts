@@ -2,11 +2,11 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Command } from "commander";
 import { CacheService, GetCacheUsageResponseSchema } from "../../../gen/banger/image/v1/cache_service_pb.ts";
 import { messageJson, pretty } from "../render/json.ts";
-import { table } from "../render/table.ts";
+import { right, table } from "../render/table.ts";
 import { formatBytes, formatCount, plural } from "../render/units.ts";
 import type { RunSession } from "../session.ts";
 import { parseAge, parseSize } from "../size.ts";
-import { printLines } from "../terminal.ts";
+import { columnsOf, printLines } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 interface PruneFlags {
@@ -34,7 +34,9 @@ export function addCacheCommands(program: Command, run: RunSession): void {
         const json = (): string => pretty(messageJson(GetCacheUsageResponseSchema, answer));
         printLines(
           terminal.stdout,
-          flags.json === true ? [json()] : table(["KIND", "FILES", "SIZE", "UNUSED"], rows),
+          flags.json === true
+            ? [json()]
+            : table(["KIND", right("FILES"), right("SIZE"), right("UNUSED")], rows, columnsOf(terminal)),
         );
         return undefined;
       }),

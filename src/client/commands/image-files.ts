@@ -4,7 +4,7 @@ import { allPages, pageSize } from "../pages.ts";
 import { fileJson, fileTable } from "../render/file-text.ts";
 import { pretty } from "../render/json.ts";
 import type { RunSession } from "../session.ts";
-import { printLines, writeAll } from "../terminal.ts";
+import { columnsOf, printLines, writeAll } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 /** Reading inside of an image, with no mount. */
@@ -22,7 +22,7 @@ export function addImageFiles(image: Command, run: RunSession): void {
         );
         const files = pages.flatMap((page) => page.files);
         const json = (): string => pretty({ files: files.map(fileJson) });
-        printLines(terminal.stdout, flags.json === true ? [json()] : fileTable(files));
+        printLines(terminal.stdout, flags.json === true ? [json()] : fileTable(files, columnsOf(terminal)));
         return undefined;
       }),
     );

@@ -64,7 +64,7 @@ export function addImageResolve(image: Command, run: RunSession, folder: string)
       const request = { reference: absoluteReference(reference, folder), options };
       const answer = await rpc.unary(ImageService.method.resolveImage, request, signal);
       const json = (): string => pretty(messageJson(ResolveImageResponseSchema, answer));
-      printLines(terminal.stdout, flags.json === true ? [json()] : resolveText(answer));
+      printLines(terminal.stdout, flags.json === true ? [json()] : resolveText(answer, columnsOf(terminal)));
       return undefined;
     }),
   );

@@ -18,7 +18,7 @@ import { safeText } from "../render/text.ts";
 import { machineOf } from "../vmm/machine.ts";
 import { renderMachine, vmms, type Vmm } from "../vmm/render.ts";
 import type { RunSession, Session } from "../session.ts";
-import { printLines } from "../terminal.ts";
+import { columnsOf, printLines } from "../terminal.ts";
 import { tellError } from "../run-session.ts";
 import { addImageCompare } from "./image-compare.ts";
 import { addImageExport } from "./image-export.ts";
@@ -113,7 +113,10 @@ async function listImages(flags: ListFlags, { rpc, signal, terminal }: Session):
   );
   const images = pages.flatMap((page) => page.images);
   const json = (): string => pretty({ images: images.map((image) => messageJson(ImageSchema, image)) });
-  printLines(terminal.stdout, flags.json === true ? [json()] : imageTable(images, Date.now()));
+  printLines(
+    terminal.stdout,
+    flags.json === true ? [json()] : imageTable(images, Date.now(), columnsOf(terminal)),
+  );
   return undefined;
 }
 
@@ -138,7 +141,7 @@ async function inspectImage(
   }
   printLines(
     terminal.stdout,
-    flags.json === true ? [pretty(messageJson(ImageSchema, image))] : imageText(image),
+    flags.json === true ? [pretty(messageJson(ImageSchema, image))] : imageText(image, columnsOf(terminal)),
   );
   return undefined;
 }
@@ -182,6 +185,6 @@ async function verifyImage(
   const depth = flags.full === true ? VerifyDepth.FULL : VerifyDepth.METADATA;
   const answer = await rpc.unary(ImageService.method.verifyImage, { image: name, depth }, signal);
   const json = (): string => pretty(messageJson(VerifyImageResponseSchema, answer));
-  printLines(terminal.stdout, flags.json === true ? [json()] : verifyText(name, answer));
+  printLines(terminal.stdout, flags.json === true ? [json()] : verifyText(name, answer, columnsOf(terminal)));
   return answer.differences.length === 0 ? undefined : exitCodes.failed;
 }

@@ -14,7 +14,7 @@ import { catalogTable, kernelTable } from "../render/kernel-text.ts";
 import { formatBytes } from "../render/units.ts";
 import { safeText } from "../render/text.ts";
 import type { RunSession, Session } from "../session.ts";
-import { printLines } from "../terminal.ts";
+import { columnsOf, printLines } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 interface JsonFlag {
@@ -98,7 +98,7 @@ async function listKernels(flags: JsonFlag, { rpc, signal, terminal }: Session):
   );
   const kernels = pages.flatMap((page) => page.kernels);
   const json = (): string => pretty({ kernels: kernels.map((one) => messageJson(KernelSchema, one)) });
-  printLines(terminal.stdout, flags.json === true ? [json()] : kernelTable(kernels));
+  printLines(terminal.stdout, flags.json === true ? [json()] : kernelTable(kernels, columnsOf(terminal)));
   return undefined;
 }
 
@@ -110,11 +110,14 @@ async function listCatalog(flags: JsonFlag, { rpc, signal, terminal }: Session):
   const warnings = [...new Set(pages.flatMap((page) => page.warnings))];
   const json = (): string =>
     pretty({ entries: entries.map((entry) => messageJson(CatalogEntrySchema, entry)), warnings });
-  printLines(terminal.stdout, flags.json === true ? [json()] : catalogTable(entries));
-  printLines(
-    terminal.stderr,
-    warnings.map((warning) => `! ${safeText(warning)}`),
-  );
+  printLines(terminal.stdout, flags.json === true ? [json()] : catalogTable(entries, columnsOf(terminal)));
+  const none =
+    entries.length === 0 && warnings.length === 0
+      ? [
+          "No catalog offers any: [[kernels.catalogs]] in the config names one. `kernel pull --help` has other sources.",
+        ]
+      : [];
+  printLines(terminal.stderr, [...warnings.map((warning) => `! ${safeText(warning)}`), ...none]);
   return undefined;
 }
 

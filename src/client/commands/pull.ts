@@ -5,7 +5,7 @@ import { allPages, pageSize } from "../pages.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { pullTable, stateText } from "../render/pull-text.ts";
 import type { RunSession } from "../session.ts";
-import { printLines } from "../terminal.ts";
+import { columnsOf, printLines } from "../terminal.ts";
 import { followPull, type ShowFlags } from "./image-pull.ts";
 import { jsonOption, progressOption } from "./options.ts";
 
@@ -30,7 +30,10 @@ export function addPullCommands(program: Command, run: RunSession): void {
             : [await rpc.unary(listPulls, { pageSize: shortList, activeOnly }, signal)];
         const pulls = pages.flatMap((page) => page.pulls);
         const json = (): string => pretty({ pulls: pulls.map((one) => messageJson(PullSchema, one)) });
-        printLines(terminal.stdout, flags.json === true ? [json()] : pullTable(pulls, Date.now()));
+        printLines(
+          terminal.stdout,
+          flags.json === true ? [json()] : pullTable(pulls, Date.now(), columnsOf(terminal)),
+        );
         return undefined;
       }),
     );

@@ -3,19 +3,24 @@ import { FileInfoSchema, FileType, type FileInfo } from "../../../gen/banger/ima
 import type { JsonValue } from "@bufbuild/protobuf";
 import { byteString, printable } from "../../base/bytes.ts";
 import { messageJson } from "./json.ts";
-import { table } from "./table.ts";
+import { right, table } from "./table.ts";
+import { formatBytes } from "./units.ts";
 
 /** A folder of an image as `ls -l` shows one: mode, links, owner, size, time, name. */
-export function fileTable(files: readonly FileInfo[]): string[] {
+export function fileTable(files: readonly FileInfo[], columns?: number): string[] {
   const rows = files.map((file) => [
     modeText(file),
     String(file.linkCount),
     `${file.uid}:${file.gid}`,
-    isDevice(file) ? `${file.deviceMajor},${file.deviceMinor}` : String(file.sizeBytes),
+    isDevice(file) ? `${file.deviceMajor},${file.deviceMinor}` : formatBytes(file.sizeBytes),
     file.modifyTime === undefined ? "" : timestampDate(file.modifyTime).toISOString().slice(0, 19),
     nameText(file),
   ]);
-  return table(["MODE", "LINKS", "OWNER", "SIZE", "MODIFIED", "NAME"], rows);
+  return table(
+    ["MODE", right("LINKS"), right("OWNER"), right("SIZE"), "MODIFIED", { heading: "NAME", cut: "end" }],
+    rows,
+    columns,
+  );
 }
 
 /** Names are bytes: `name` and `linkTarget` for reading, `nameBase64` and `linkTargetBase64` for programs. */

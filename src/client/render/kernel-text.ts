@@ -1,12 +1,19 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { CatalogEntry, Kernel, KernelProgress } from "../../../gen/banger/image/v1/kernel_service_pb.ts";
-import { table } from "./table.ts";
+import { right, table } from "./table.ts";
 import { formatBytes, formatDuration } from "./units.ts";
 
 /** One line a kernel. */
-export function kernelTable(kernels: readonly Kernel[]): string[] {
+export function kernelTable(kernels: readonly Kernel[], columns?: number): string[] {
   return table(
-    ["NAME", "VERSION", "ARCHITECTURE", "SIZE", "IMAGES", "SOURCE"],
+    [
+      { heading: "NAME", cut: "end" },
+      { heading: "VERSION", cut: "end" },
+      { heading: "ARCHITECTURE", optional: true },
+      right("SIZE"),
+      right("IMAGES"),
+      { heading: "SOURCE", cut: "start", optional: true },
+    ],
     kernels.map((kernel) => [
       kernel.name,
       kernel.version,
@@ -15,13 +22,21 @@ export function kernelTable(kernels: readonly Kernel[]): string[] {
       String(kernel.imageCount),
       kernel.source,
     ]),
+    columns,
   );
 }
 
 /** One line an entry. */
-export function catalogTable(entries: readonly CatalogEntry[]): string[] {
+export function catalogTable(entries: readonly CatalogEntry[], columns?: number): string[] {
   return table(
-    ["NAME", "VERSION", "ARCHITECTURE", "HERE", "CATALOG", "SOURCE"],
+    [
+      { heading: "NAME", cut: "end" },
+      { heading: "VERSION", cut: "end" },
+      "ARCHITECTURE",
+      "HERE",
+      { heading: "CATALOG", cut: "end" },
+      { heading: "SOURCE", cut: "start", optional: true },
+    ],
     entries.map((entry) => [
       entry.name,
       entry.version,
@@ -30,6 +45,7 @@ export function catalogTable(entries: readonly CatalogEntry[]): string[] {
       entry.catalog,
       entry.source,
     ]),
+    columns,
   );
 }
 

@@ -1,7 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { PullState, type Pull } from "../../../gen/banger/image/v1/pull_pb.ts";
-import { table } from "./table.ts";
-import { formatAge, formatDuration } from "./units.ts";
+import { right, table } from "./table.ts";
+import { formatAge, formatDuration, shortHex } from "./units.ts";
 
 const stateNames: ReadonlyMap<PullState, string> = new Map([
   [PullState.WAITING, "waiting"],
@@ -15,10 +15,20 @@ export function stateText(state: PullState): string {
   return stateNames.get(state) ?? "unknown";
 }
 
-/** One line a pull. */
-export function pullTable(pulls: readonly Pull[], now: number): string[] {
+/** One line a pull; on a terminal of so many columns ids of images are short. */
+export function pullTable(pulls: readonly Pull[], now: number, columns?: number): string[] {
+  const idOf = columns === undefined ? (id: string): string => id : shortHex;
   return table(
-    ["ID", "STATE", "STARTED", "TOOK", "NAME", "IMAGE", "REFERENCE", "WHY"],
+    [
+      "ID",
+      "STATE",
+      "STARTED",
+      right("TOOK"),
+      { heading: "NAME", cut: "end" },
+      { heading: "IMAGE", optional: true },
+      { heading: "REFERENCE", cut: "start", optional: true },
+      "WHY",
+    ],
     pulls.map((pull) => {
       const start = pull.startTime === undefined ? undefined : timestampMs(pull.startTime);
       const end = pull.endTime === undefined ? now : timestampMs(pull.endTime);
@@ -28,10 +38,11 @@ export function pullTable(pulls: readonly Pull[], now: number): string[] {
         start === undefined ? "" : formatAge(now - start),
         start === undefined ? "" : formatDuration(end - start),
         pull.name,
-        pull.imageId,
+        idOf(pull.imageId),
         pull.reference,
         pull.failureReason,
       ];
     }),
+    columns,
   );
 }

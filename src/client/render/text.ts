@@ -80,13 +80,21 @@ export function padStart(text: string, columns: number): string {
 /** Lines of whole words, no wider than `columns` unless one word is. */
 export function wrapWords(text: string, columns: number): string[] {
   const lines: string[] = [];
-  let line = "";
+  let line: string | undefined;
   for (const word of text.split(" ")) {
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line !== "" && displayWidth(longer) > columns) {
+    const longer = line === undefined ? word : `${line} ${word}`;
+    if (line !== undefined && line !== "" && displayWidth(longer) > columns) {
       lines.push(line);
       line = word;
     } else line = longer;
   }
-  return [...lines, line];
+  return [...lines, line ?? ""];
+}
+
+/** Made safe, and in lines of whole words, all but the first further in. */
+export function hanging(text: string, columns = Number.POSITIVE_INFINITY): string[] {
+  const indent = 4;
+  return wrapWords(safeText(text), Math.max(1, columns - indent)).map((line, at) =>
+    at === 0 ? line : " ".repeat(indent) + line,
+  );
 }

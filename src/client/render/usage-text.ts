@@ -8,7 +8,7 @@ import {
 import { byteString, printable } from "../../base/bytes.ts";
 import { withPaths } from "./diff-text.ts";
 import { messageJson } from "./json.ts";
-import { table } from "./table.ts";
+import { right, table } from "./table.ts";
 import { truncateStart } from "./text.ts";
 import { formatBytes, formatCount, plural, shortHex } from "./units.ts";
 
@@ -24,7 +24,11 @@ export function usageText(usage: GetImageUsageResponse, columns: number | undefi
   const { total, folders, files, layers, layersKnown, truncated } = usage;
   const sum = `${formatBytes(total?.contentBytes ?? 0n)} in ${plural(total?.inodeCount ?? 0n, "inode")}`;
   const ofLayers = layersKnown
-    ? table(["LAYER", "SIZE", "INFLATED", "INODES", "DIGEST"], layers.map(layerRow))
+    ? table(
+        ["LAYER", right("SIZE"), right("INFLATED"), right("INODES"), "DIGEST"],
+        layers.map(layerRow),
+        columns,
+      )
     : ["Nobody knows the layers: the image was made by an earlier version. Pull it anew to see them."];
   return [
     sum,
@@ -46,7 +50,7 @@ function pathTable(heading: string, usages: readonly PathUsage[], columns: numbe
     const shown = columns === undefined ? text : truncateStart(text, columns - beforePath);
     return [formatBytes(usage?.contentBytes ?? 0n), formatCount(usage?.inodeCount ?? 0n), shown];
   });
-  return table(["SIZE", "INODES", heading], rows);
+  return table([right("SIZE"), right("INODES"), heading], rows, columns);
 }
 
 function layerRow({ index, digest, usage, inflatedBytes }: LayerUsage): readonly string[] {

@@ -4,9 +4,12 @@ import { safeText } from "./text.ts";
 import { formatBytes, plural } from "./units.ts";
 
 /** What reading an image back found, for a person. */
-export function verifyText(name: string, answer: VerifyImageResponse): string[] {
+export function verifyText(name: string, answer: VerifyImageResponse, columns?: number): string[] {
   const { differences, truncated, fsckOutput } = answer;
-  const read = `${plural(answer.inodeCount, "inode")}, ${formatBytes(answer.contentBytesHashed)} hashed`;
+  const hashed = answer.contentBytesHashed;
+  // Without --full no content is read.
+  const contents = hashed === 0n ? "" : `, ${formatBytes(hashed)} of content hashed`;
+  const read = plural(answer.inodeCount, "inode") + contents;
   const fsck = fsckOutput.split("\n").filter((line) => line !== "");
   const said = fsck.map((line) => `e2fsck: ${safeText(line)}`);
   if (differences.length === 0) return [`${safeText(name)} is what its layers say: ${read}`, ...said];
@@ -14,8 +17,14 @@ export function verifyText(name: string, answer: VerifyImageResponse): string[] 
   return [
     `${safeText(name)} is not what its layers say: ${count} (${read})`,
     ...table(
-      ["PATH", "FIELD", "EXPECTED", "FOUND"],
+      [
+        { heading: "PATH", cut: "start" },
+        "FIELD",
+        { heading: "EXPECTED", cut: "end" },
+        { heading: "FOUND", cut: "end" },
+      ],
       differences.map(({ path, field, expected, found }) => [path, field, expected, found]),
+      columns,
     ),
     ...said,
   ];

@@ -98,15 +98,15 @@ test("image du: the sum, then folders, files and layers", () => {
   assert.deepEqual(usageText(usage, 80), [
     "3.00 GiB in 65,470 inodes",
     "",
-    "SIZE      INODES  FOLDER",
+    "    SIZE  INODES  FOLDER",
     "2.00 GiB  40,000  usr",
     "",
-    "SIZE      INODES  FILE",
-    "9.00 MiB  1       usr/lib/\\xff.so",
+    "    SIZE  INODES  FILE",
+    "9.00 MiB       1  usr/lib/\\xff.so",
     "",
-    "LAYER     SIZE      INFLATED  INODES  DIGEST",
+    "LAYER         SIZE  INFLATED  INODES  DIGEST",
     "1         1.00 GiB  2.00 GiB  60,000  cccccccccccc",
-    "injected  1.00 KiB            9",
+    "injected  1.00 KiB                 9",
   ]);
 });
 

@@ -195,4 +195,5 @@ test("bars are in proportion, and none is nothing", () => {
 test("words are kept whole", () => {
   assert.deepEqual(wrapWords("a bb ccc averylongword d", 6), ["a bb", "ccc", "averylongword", "d"]);
   assert.deepEqual(wrapWords("", 6), [""]);
+  assert.deepEqual(wrapWords("  → to", 6), ["  → to"]);
 });
