@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { mayImport, offences, readSource, realImports, sourceFiles } from "./system/import-rules.ts";
+import {
+  filesImportedBy,
+  mayImport,
+  offences,
+  readSource,
+  realImports,
+  sourceFiles,
+} from "./system/import-rules.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -13,6 +20,33 @@ test("imports point one way", () => {
     files.flatMap((file) => offences(file, readSource(file))),
     [],
   );
+});
+
+/** Files that import one another in a circle, by way of others or not; types count as well. */
+export function importCircle(imports: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const done = new Set<string>();
+  const circleFrom = (file: string, path: readonly string[]): readonly string[] => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return [];
+    for (const next of imports.get(file) ?? []) {
+      const circle = circleFrom(next, [...path, file]);
+      if (circle.length > 0) return circle;
+    }
+    done.add(file);
+    return [];
+  };
+  return [...imports.keys()].map((file) => circleFrom(file, [])).find((circle) => circle.length > 0) ?? [];
+}
+
+test("no file imports itself by way of others", () => {
+  const imports = new Map(sourceFiles().map((file) => [file, filesImportedBy(file)]));
+  assert.deepEqual(importCircle(imports), []);
+  const circle = new Map([
+    ["a", ["b"]],
+    ["b", ["c"]],
+    ["c", ["d", "b"]],
+  ]);
+  assert.deepEqual(importCircle(circle), ["b", "c", "b"]);
 });
 
 test("every folder of src/ is in the table", () => {

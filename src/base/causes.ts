@@ -1,4 +1,4 @@
-import type { Reason } from "./error.ts";
+import type { Reason } from "./reasons.ts";
 
 /** What has happened where an error has this reason. docs/errors.md is made of these; the compiler asks for a new one's. */
 export const causes: Readonly<Record<Reason, string>> = {

@@ -1,4 +1,4 @@
-import type { Reason } from "./error.ts";
+import type { Reason } from "./reasons.ts";
 
 const trySource = "Pull again; if it happens twice, the source itself is damaged: tell whoever runs it.";
 const report = "See the daemon's log; if it happens again, report it with this message.";

@@ -1,7 +1,7 @@
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { BangerError, errnoOf } from "../base/error.ts";
-import type { GuestAsset } from "./assets.ts";
+import type { GuestAsset } from "./asset.ts";
 
 const op = "read guest assets";
 

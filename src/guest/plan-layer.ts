@@ -3,7 +3,8 @@ import { BangerError } from "../base/error.ts";
 import { lookUpPath, placeOf } from "../layers/resolve-path.ts";
 import { joinPath, parentPath, type CleanPath } from "../layers/entry-path.ts";
 import type { Inode, RootTree } from "../layers/root-tree.ts";
-import type { FileAsset, GuestAsset, GuestAssets } from "./assets.ts";
+import type { FileAsset, GuestAsset } from "./asset.ts";
+import type { GuestAssets } from "./assets.ts";
 import { initConf, type ProcessConfig } from "./init-conf.ts";
 
 /** Raised whenever the same assets would make another layer: part of an image's options key. */

@@ -3,21 +3,9 @@ import type { Descriptor } from "./descriptor.ts";
 import type { ImageConfig, ImageManifest } from "./manifest.ts";
 import type { Platform } from "./platform.ts";
 import type { RepositoryDocuments } from "./repository-documents.ts";
+import type { SourceOptions } from "./source-options.ts";
 
-/** A try that failed and will be repeated: shown to people, so that a pause has a reason. */
-export interface RetryNotice {
-  /** As `layer 0123456789ab`. */
-  readonly subject: string;
-  /** The try that comes, from 2. */
-  readonly attempt: number;
-  readonly delayMs: number;
-  readonly why: string;
-}
-
-export interface SourceOptions {
-  readonly signal: AbortSignal;
-  readonly onRetry: (notice: RetryNotice) => void;
-}
+export type { RetryNotice, SourceOptions } from "./source-options.ts";
 
 /** An image, chosen and parsed: all that is known of it before a layer is fetched. */
 export interface ResolvedImage {

@@ -1,7 +1,7 @@
 import type { Digest } from "../base/digest.ts";
 import type { FetchedDocument, RootDocument } from "./choose.ts";
 import type { Descriptor } from "./descriptor.ts";
-import type { SourceOptions } from "./image-source.ts";
+import type { SourceOptions } from "./source-options.ts";
 
 /**
  * What lies beside an image in its repository: signatures are found there. All of it is verified against the digest

@@ -5,18 +5,9 @@ import { readConfig } from "../config/read.ts";
 import { checkVersion } from "../ext4/e2fsprogs/programs.ts";
 import { loadGuestAssets } from "../guest/assets.ts";
 import type { DaemonConfig } from "./config.ts";
+import type { CheckResult } from "./check-result.ts";
 import { folderCheck, socketCheck, spaceCheck } from "./folder-checks.ts";
 import { folderProblem } from "./folders.ts";
-
-/** One thing that the daemon needs, and whether it has it. */
-export interface CheckResult {
-  readonly name: string;
-  readonly ok: boolean;
-  /** What was found. */
-  readonly detail: string;
-  /** What to do; empty where it is ok. */
-  readonly remedy: string;
-}
 
 /** How long a program may take to say its version, in milliseconds, and what it may print, in bytes. */
 const versionMs = 10_000;

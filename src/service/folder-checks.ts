@@ -3,7 +3,7 @@ import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { freeBytes } from "../base/disk.ts";
 import { errnoOf, messageOf } from "../base/error.ts";
-import type { CheckResult } from "./checks.ts";
+import type { CheckResult } from "./check-result.ts";
 import { folderProblem, type FolderUse } from "./folders.ts";
 
 /** Below this an image of a distribution's size is not likely to fit, in bytes. */

@@ -21,9 +21,9 @@ export interface Group {
   readonly reasons: readonly Reason[];
 }
 
-/** The reasons as base/error.ts groups them: by the comments between them. */
+/** The reasons as base/reasons.ts groups them: by the comments between them. */
 export function groups(): readonly Group[] {
-  const source = readFileSync(join(root, "src", "base", "error.ts"), "utf8");
+  const source = readFileSync(join(root, "src", "base", "reasons.ts"), "utf8");
   const list = /^export const reasons = \[\n([^]*?)^\] as const;/m.exec(source)?.[1] ?? "";
   return list
     .split(/^ {2}\/\/ /m)

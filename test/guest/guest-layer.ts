@@ -1,5 +1,6 @@
 import { digestOf } from "../../src/base/digest.ts";
-import type { GuestAsset, GuestAssets } from "../../src/guest/assets.ts";
+import type { GuestAsset } from "../../src/guest/asset.ts";
+import type { GuestAssets } from "../../src/guest/assets.ts";
 import type { ProcessConfig } from "../../src/guest/init-conf.ts";
 
 export const noProcess: ProcessConfig = {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
-import type { GuestAsset } from "../../src/guest/assets.ts";
+import type { GuestAsset } from "../../src/guest/asset.ts";
 import { injectGuest, type InjectedFile, type InjectionInput } from "../../src/guest/inject.ts";
 import { dir, file, hardlink, layer, listing, merge, symlink, type Part } from "../layers/index-builder.ts";
 import { assetsOf, fileAsset, noProcess } from "./guest-layer.ts";

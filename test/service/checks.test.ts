@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { readConfig } from "../../src/config/read.ts";
-import { runChecks, type CheckResult } from "../../src/service/checks.ts";
+import type { CheckResult } from "../../src/service/check-result.ts";
+import { runChecks } from "../../src/service/checks.ts";
 import { loadConfig, type DaemonConfig } from "../../src/service/config.ts";
 import { locatePaths } from "../../src/service/paths.ts";
 

@@ -91,6 +91,12 @@ export function offences(file: string, source: string): readonly string[] {
   });
 }
 
+/** The files of the checkout that one imports; types count as well. */
+export function filesImportedBy(file: string): readonly string[] {
+  const relative = importsOf(readSource(file)).filter((one) => one.startsWith("."));
+  return relative.map((one) => normalize(join(dirname(file), one)));
+}
+
 /** The folder of `src/`, or beside it, that a relative import leads to. */
 function folderOf(file: string, specifier: string): string {
   const parts = normalize(join(dirname(file), specifier)).split("/");
