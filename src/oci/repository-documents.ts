@@ -21,4 +21,6 @@ export interface RepositoryDocuments {
   ): Promise<readonly FetchedDocument[]>;
   /** A whole blob, which the caller found to be small enough. */
   blob(descriptor: Descriptor, options: SourceOptions): Promise<Uint8Array>;
+  /** The same of the registry alone, without its mirrors, which may be behind it; undefined where it has none. */
+  withoutMirrors(): Promise<RepositoryDocuments | undefined>;
 }

@@ -82,6 +82,13 @@ export class RegistryDocuments implements RepositoryDocuments {
     });
   }
 
+  async withoutMirrors(): Promise<RegistryDocuments | undefined> {
+    const hosts = await this.#options.openHosts();
+    const registry = hosts.at(-1);
+    if (hosts.length < 2 || registry?.place.mayPull !== true || !registry.place.mayResolve) return undefined;
+    return new RegistryDocuments(this.#repository, { ...this.#options, openHosts: async () => [registry] });
+  }
+
   /** One page, and what asks for the next. A host without the API, or with nothing to list, leads to the next host. */
   async #referrersPage(
     path: string,

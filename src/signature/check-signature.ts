@@ -53,19 +53,74 @@ export async function checkSignature(check: SignatureCheck): Promise<VerifiedSig
   const { scope, keyPath } = policy;
   if (documents === undefined || isLocal(repository)) throw localRefused(image.reference, scope);
   const keys = await readPublicKeys(keyPath, limits);
-  const search = new SignatureSearch({ ...check, documents });
+  const asked = { ...check, keys, repository };
+  const first = await searchIn(documents, asked);
+  const verdict = first.accepted === undefined ? await askRegistry(first, documents, asked) : first;
+  if (verdict.accepted !== undefined) return { scope, keyPath, ...verdict.accepted };
+  throw refused(check, scope, keyPath, refusalOf(verdict));
+}
+
+interface Asked extends Omit<SignatureCheck, "documents"> {
+  readonly keys: readonly KeyObject[];
+  /** Canonical. */
+  readonly repository: string;
+}
+
+/** What was found beside an image: a good signature, or what was wrong with all. */
+interface Verdict {
+  readonly accepted: Pick<VerifiedSignature, "digest" | "place"> | undefined;
+  readonly problems: readonly string[];
+  /** Of the problems, those with a signature. */
+  readonly signatures: number;
+  readonly places: readonly string[];
+}
+
+async function searchIn(documents: RepositoryDocuments, asked: Asked): Promise<Verdict> {
+  const { image, keys, repository } = asked;
+  const search = new SignatureSearch({ ...asked, documents });
   const problems: string[] = [];
   let signatures = 0;
+  const verdict = (accepted?: Verdict["accepted"]): Verdict => {
+    return { accepted, problems, signatures, places: search.places };
+  };
   for (const digest of new Set([image.indexDigest ?? image.manifestDigest, image.manifestDigest])) {
     for await (const found of search.beside(digest)) {
       const problem = problemOf(found, keys, { digest, repository });
-      if (problem === undefined) return { scope, keyPath, digest, place: found.place };
+      if (problem === undefined) return verdict({ digest, place: found.place });
       problems.push(`${found.place}: ${problem}`);
       if (!("unusable" in found) || found.isSignature) signatures++;
     }
   }
-  const why = signatures > 0 ? badSignatures(problems) : noSignature(search.places, problems);
-  throw refused(check, scope, keyPath, why);
+  return verdict();
+}
+
+/**
+ * A mirror may have kept a list of signatures from before the one that counts: the registry's own decides, once. What
+ * no mirror had, the registry was asked for already.
+ */
+async function askRegistry(first: Verdict, documents: RepositoryDocuments, asked: Asked): Promise<Verdict> {
+  const registry = first.problems.length === 0 ? undefined : await documents.withoutMirrors();
+  if (registry === undefined) return first;
+  const { onRetry, image } = asked;
+  const why = "what a mirror has is no good; asking the registry itself";
+  onRetry({ subject: `signature of ${image.reference}`, attempt: 2, delayMs: 0, why });
+  try {
+    return bothOf(first, await searchIn(registry, asked));
+  } catch (error) {
+    // Where it is out of reach, as behind a mirror that is there for that, what the mirror says stands.
+    if (!hasReason(error, "REGISTRY_UNAVAILABLE", "RATE_LIMITED")) throw error;
+    return { ...first, problems: [...first.problems, `the registry itself: ${error.message}`] };
+  }
+}
+
+/** Of two searches, the second of which decides. */
+function bothOf(first: Verdict, second: Verdict): Verdict {
+  return {
+    accepted: second.accepted,
+    problems: [...new Set([...first.problems, ...second.problems])],
+    signatures: first.signatures + second.signatures,
+    places: [...new Set([...first.places, ...second.places])],
+  };
 }
 
 /** What is wrong with a signature; undefined where it is good. */
@@ -98,17 +153,21 @@ interface Refusal {
   readonly details: string;
 }
 
-function noSignature(places: readonly string[], problems: readonly string[]): Refusal {
+function refusalOf({ problems, signatures, places }: Verdict): Refusal {
+  if (signatures > 0) {
+    return { reason: "SIGNATURE_INVALID", what: "has no good signature", details: told(problems) };
+  }
   const unread = problems.length === 0 ? "" : ` (${told(problems)})`;
   const details = `there is none at ${places.join(", ")}${unread}`;
   return { reason: "SIGNATURE_REQUIRED", what: "is not signed", details };
 }
 
-function badSignatures(problems: readonly string[]): Refusal {
-  return { reason: "SIGNATURE_INVALID", what: "has no good signature", details: told(problems) };
-}
-
-function refused({ image }: SignatureCheck, scope: string, keyPath: string, why: Refusal): BangerError {
+function refused(
+  { image }: Pick<SignatureCheck, "image">,
+  scope: string,
+  keyPath: string,
+  why: Refusal,
+): BangerError {
   const { manifestDigest, reference } = image;
   const policy = `the policy for ${scope} asks for one by ${keyPath}`;
   return new BangerError(

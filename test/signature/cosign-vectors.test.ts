@@ -37,6 +37,7 @@ function documentsOf({ manifests, blobs }: Vector, without: RegExp): RepositoryD
       return { bytes: content, mediaType: "", digest: digestOf(content) };
     },
     referrers: async () => [],
+    withoutMirrors: async () => undefined,
     blob: async ({ digest }) => {
       const content = Buffer.from(blobs[digest] ?? "");
       assert.equal(digestOf(content), digest);

@@ -82,12 +82,32 @@ test("the signature may come from a mirror, and counts for the registry", async 
   const setting = { registry, repository: `${registry.host}/${name}` };
   await writeHosts(certs.path, registry, mirror);
   const open = { certsDirs: [certs.path] };
-  // For the mirror's own name it is worth nothing.
-  tagScheme({ registry: mirror, repository: "" }, single.root.digest, keys, `${mirror.host}/${name}`);
-  await refused(setting, "SIGNATURE_INVALID", /the repository/, { open });
   tagScheme({ registry: mirror, repository: "" }, single.root.digest, keys, setting.repository);
   assert.ok(await check(setting, { open }));
   assert.deepEqual(registry.asked(/\.sig$/), []);
+  // For the mirror's own name it is worth nothing.
+  tagScheme({ registry: mirror, repository: "" }, single.root.digest, keys, `${mirror.host}/${name}`);
+  await refused(setting, "SIGNATURE_INVALID", /the repository/, { open });
+});
+
+test("a mirror whose signature is an old one is no reason to refuse: the registry is asked, once", async () => {
+  await using registry = await serve(single);
+  await using mirror = await serve(single);
+  await using certs = await makeTempDir("banger-certs-");
+  const setting = { registry, repository: `${registry.host}/${name}` };
+  await writeHosts(certs.path, registry, mirror);
+  const open = { certsDirs: [certs.path] };
+  tagScheme({ registry: mirror, repository: "" }, single.root.digest, keyPair(), setting.repository);
+  tagScheme(setting, single.root.digest);
+  assert.ok(await check(setting, { open }));
+  assert.equal(mirror.asked(/\.sig$/).length, 1);
+  assert.equal(registry.asked(/\.sig$/).length, 1);
+  // One that is no better there refuses, and so does the mirror's where the registry can't be asked.
+  tagScheme(setting, single.root.digest, keyPair());
+  await refused(setting, "SIGNATURE_INVALID", /not made with the key/, { open });
+  assert.equal(registry.asked(/\.sig$/).length, 2);
+  registry.fault({ path: /\.sig$/ }, { reset: true });
+  await refused(setting, "SIGNATURE_INVALID", /not made with the key.*the registry itself: /, { open });
 });
 
 test("a mirror without the signature is no reason to refuse: the registry is asked", async () => {
