@@ -18,15 +18,16 @@ export interface KernelCatalogOptions {
   readonly blobs: BlobCache;
   readonly limits: Limits;
   readonly access: SourceDeps["access"];
+  readonly signaturePolicies?: SourceDeps["signaturePolicies"];
   readonly clock?: Clock;
 }
 
 /** The catalogs of a config, and every source that a kernel may come from. Holds nothing open. */
 export function kernelCatalog(options: KernelCatalogOptions): KernelCatalog {
-  const { blobs, limits, access, clock = systemClock } = options;
+  const { blobs, limits, access, signaturePolicies, clock = systemClock } = options;
   const copies = new CatalogCopies(options.cacheDir, limits);
   const loading: CatalogDeps = { copies, limits, clock, web: access };
-  const deps: SourceDeps = { blobs, limits, clock, access };
+  const deps: SourceDeps = { blobs, limits, clock, access, signaturePolicies };
   return {
     list: async (signal) => {
       const loaded = options.catalogs().map((source) => loadCatalog(source, loading, signal));

@@ -7,6 +7,7 @@ import { openDocument } from "./document.ts";
 import { parseIndex, rankEntries, type IndexEntry } from "./image-index.ts";
 import type { ImageSource, SourceOptions } from "./image-source.ts";
 import { formatPlatform, type Platform } from "./platform.ts";
+import type { RepositoryDocuments } from "./repository-documents.ts";
 
 /** A blob of an artifact. */
 export interface ArtifactFile {
@@ -15,15 +16,27 @@ export interface ArtifactFile {
   readonly title: string | undefined;
 }
 
-/** OCI image-spec manifest.md, "Guidelines for Artifact Usage": a manifest that need not be an image's. */
-export interface Artifact {
+/** What a document led to. */
+export interface ChosenArtifact {
   readonly manifestDigest: Digest;
+  /** The index that the manifest was chosen from, the outer one of two. */
+  readonly indexDigest: Digest | undefined;
   /** In the manifest's order. */
   readonly files: readonly ArtifactFile[];
 }
 
+/** OCI image-spec manifest.md, "Guidelines for Artifact Usage": a manifest that need not be an image's. */
+export interface Artifact extends ChosenArtifact {
+  /** What was asked for, normalised, as people write it. */
+  readonly reference: string;
+  /** As `ghcr.io/example/kernels`, or `oci:/folder`. */
+  readonly repository: string;
+}
+
 /** A place that artifacts come from. What `ImageSource` says of `openBlob` holds here, too. */
 export interface ArtifactSource extends AsyncDisposable {
+  /** What else the repository holds; undefined where the source is no repository. */
+  readonly documents?: RepositoryDocuments;
   /** Fetches, verifies and parses index and manifest. Writes nothing. */
   resolveArtifact(platform: Platform, options: SourceOptions): Promise<Artifact>;
   readonly openBlob: ImageSource["openBlob"];
@@ -56,7 +69,7 @@ export async function chooseArtifact(
   subject: string,
   reader: ArtifactReader,
   limits: ArtifactLimits,
-): Promise<Artifact> {
+): Promise<ChosenArtifact> {
   return await descend(root, { wanted, reader, limits, subject }, 0);
 }
 
@@ -67,18 +80,19 @@ export async function chooseArtifactFromEntries(
   subject: string,
   reader: ArtifactReader,
   limits: ArtifactLimits,
-): Promise<Artifact> {
+): Promise<ChosenArtifact> {
   return await chooseEntry(entries, { wanted, reader, limits, subject }, -1);
 }
 
-async function descend(document: RootDocument, choice: Choice, nesting: number): Promise<Artifact> {
+async function descend(document: RootDocument, choice: Choice, nesting: number): Promise<ChosenArtifact> {
   const named = `of ${choice.subject} (${document.digest})`;
   const { kind, root } = openDocument(document.bytes, document.mediaType, `the document ${named}`);
   if (kind === "index") {
     if (nesting > maxNesting) {
       throw new BangerError("MANIFEST_UNSUPPORTED", `the index ${named} is nested more than once`, { op });
     }
-    return await chooseEntry(parseIndex(root, `the index ${named}`, choice.limits, "all"), choice, nesting);
+    const entries = parseIndex(root, `the index ${named}`, choice.limits, "all");
+    return { ...(await chooseEntry(entries, choice, nesting)), indexDigest: document.digest };
   }
   const layers = root.at("layers").list();
   if (layers.length > choice.limits.layers) {
@@ -88,14 +102,14 @@ async function descend(document: RootDocument, choice: Choice, nesting: number):
   const files = layers.map((node) => {
     return { descriptor: parseDescriptor(node), title: node.at("annotations").textMap()[titleKey] };
   });
-  return { manifestDigest: document.digest, files };
+  return { manifestDigest: document.digest, indexDigest: undefined, files };
 }
 
 async function chooseEntry(
   entries: readonly IndexEntry[],
   choice: Choice,
   nesting: number,
-): Promise<Artifact> {
+): Promise<ChosenArtifact> {
   const [entry] = rankEntries(entries, choice.wanted);
   if (entry !== undefined) return await descend(await readEntry(entry, choice), choice, nesting + 1);
   const wanted = formatPlatform(choice.wanted);

@@ -61,7 +61,8 @@ export class RegistrySource implements ImageSource, ArtifactSource {
     const reference = formatReference(this.#reference);
     const root = await this.#fetchRoot(reference, options);
     const reader = { manifest: (descriptor: Descriptor) => this.#fetchManifest(descriptor, options) };
-    return await chooseArtifact(root, platform, reference, reader, this.#options.limits);
+    const chosen = await chooseArtifact(root, platform, reference, reader, this.#options.limits);
+    return { reference, repository: repositoryOf(this.#reference), ...chosen };
   }
 
   async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {

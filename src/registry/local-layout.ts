@@ -40,15 +40,20 @@ export class LayoutSource implements ImageSource, ArtifactSource {
     };
     const chosen = await chooseFromEntries(entries, platform, reference, reader, this.#limits);
     const tag = this.#reference.digest === undefined ? (this.#reference.tag ?? tagOf(entries)) : undefined;
-    return { reference, repository: `${this.#reference.kind}:${this.#reference.path}`, tag, ...chosen };
+    return { reference, repository: this.#repository, tag, ...chosen };
+  }
+
+  get #repository(): string {
+    return `${this.#reference.kind}:${this.#reference.path}`;
   }
 
   async resolveArtifact(platform: Platform, options: SourceOptions): Promise<Artifact> {
     if (options.signal.aborted) throw asBangerError(options.signal.reason, op);
     const entries = selectEntries(await this.#readIndex("all"), this.#reference);
     const reader = { manifest: (descriptor: Descriptor) => this.#readManifest(descriptor) };
-    const subject = formatSourceReference(this.#reference);
-    return await chooseArtifactFromEntries(entries, platform, subject, reader, this.#limits);
+    const reference = formatSourceReference(this.#reference);
+    const chosen = await chooseArtifactFromEntries(entries, platform, reference, reader, this.#limits);
+    return { reference, repository: this.#repository, ...chosen };
   }
 
   async openBlob(descriptor: Descriptor, offset: number, options: SourceOptions): Promise<BlobStream> {

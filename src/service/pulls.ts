@@ -9,7 +9,6 @@ import { LayerScanner, makeScanPool } from "../layers/scan.ts";
 import { createPulls, type Pulls } from "../pull/jobs.ts";
 import type { PullObserver } from "../pull/observer.ts";
 import { TurnQueue } from "../pull/queue.ts";
-import { parsePolicies, type SignaturePolicy } from "../signature/policy.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { SharedParts } from "./shared.ts";
@@ -26,7 +25,7 @@ export type OpenPulls = (
 export const openPulls: OpenPulls = async (config, store, owned, observers, shared) => {
   const { paths, live, limits, tempDir, guest } = config;
   const { stateDir, cacheDir } = paths;
-  const { blobs, upkeep, trash, registry } = shared;
+  const { blobs, upkeep, trash, registry, signaturePolicies } = shared;
   const { kernels } = shared.kernels;
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
   const temp = owned.use(await openTempRoot(tempDir, stateDir));
@@ -43,8 +42,6 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
       resolves.resize(settings.limits.concurrentResolves);
     }),
   );
-  let signaturePolicies: readonly SignaturePolicy[] = [];
-  owned.use(live.follow(({ signatures }) => void (signaturePolicies = parsePolicies(signatures))));
   return createPulls({
     store,
     blobs,
@@ -63,7 +60,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
     tempDir: temp.path,
     limits,
     registry,
-    signaturePolicies: () => signaturePolicies,
+    signaturePolicies,
     guest,
   });
 };

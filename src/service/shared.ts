@@ -4,6 +4,7 @@ import { packageVersion } from "../base/version.ts";
 import { kernelCatalog } from "../kernel/catalog.ts";
 import { registryAccess } from "../registry/access.ts";
 import type { RegistryAccess } from "../registry/open-source.ts";
+import { parsePolicies, type SignaturePolicy } from "../signature/policy.ts";
 import { Trash } from "../base/trash.ts";
 import { messageOf } from "../base/error.ts";
 import { BlobCache } from "../blobs/cache.ts";
@@ -20,6 +21,8 @@ export interface SharedParts {
   readonly trash: Trash;
   /** How registries, and what else is fetched, are reached. */
   readonly registry: RegistryAccess;
+  /** Who must have signed what is brought in, as the config says at this moment. */
+  readonly signaturePolicies: () => readonly SignaturePolicy[];
   readonly kernels: KernelParts;
 }
 
@@ -50,9 +53,19 @@ export async function openShared(
   owned.use(live.follow((settings) => bandwidth.set(settings.registry.bandwidth)));
   const lookUp = { env: process.env, home: homedir(), limits };
   const registry = { ...registryAccess(lookUp, paths.certsDirs, `banger/${packageVersion()}`), bandwidth };
+  let policies: readonly SignaturePolicy[] = [];
+  owned.use(live.follow(({ signatures }) => void (policies = parsePolicies(signatures))));
+  const signaturePolicies = () => policies;
   const { cacheDir } = paths;
   const catalogs = () => live.settings.kernels.catalogs;
-  const catalog = kernelCatalog({ catalogs, cacheDir, blobs, limits, access: registry });
+  const catalog = kernelCatalog({
+    catalogs,
+    cacheDir,
+    blobs,
+    limits,
+    access: registry,
+    signaturePolicies,
+  });
   const kernels = await openKernels(config, store, catalog, log);
-  return { blobs, upkeep, trash, registry, kernels };
+  return { blobs, upkeep, trash, registry, signaturePolicies, kernels };
 }

@@ -5,7 +5,14 @@ import test, { before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { referrersTag, signatureArtifact, signatureTag } from "../../src/signature/signature-manifest.ts";
 import { ociIndex } from "../../src/oci/media-types.ts";
-import { buildImage, descriptorOf, stored, writeLayout, type FakeImage } from "../fakes/registry/images.ts";
+import {
+  buildArtifact,
+  buildImage,
+  descriptorOf,
+  stored,
+  writeLayout,
+  type FakeImage,
+} from "../fakes/registry/images.ts";
 import { FakeRegistry } from "../fakes/registry/registry.ts";
 import { startDockerRegistry } from "../registry/docker-registry.ts";
 import {
@@ -90,6 +97,29 @@ test("what is signed is pulled; what is not is refused before a layer is fetched
   for (const { digest } of other.blobs.slice(1)) {
     assert.deepEqual(registry.asked(new RegExp(`blobs/${digest}`)), []);
   }
+});
+
+test("a kernel's artifact is asked for its signature as well, by whichever way it is brought in", async () => {
+  await using home = await makeDaemonHome();
+  await using registry = await FakeRegistry.start();
+  const name = "team/app";
+  registry.add(name, "1", image);
+  const payload = payloadFor(image.root.digest, `${registry.host}/${name}`);
+  const signature = simpleSigningManifest([signedPayload(keys, payload)]);
+  push(registry, name, signature, signatureTag(image.root.digest));
+  registry.add("o/k", "1", buildArtifact({ kernel: Buffer.from("a kernel") }));
+  await using daemon = await startDaemonProcess({ home, env: configure(home, keys.pem) });
+  const kernel = `artifact:${registry.host}/o/k:1`;
+  const pulls = [
+    ["kernel", "pull", kernel],
+    ["image", "pull", `${registry.host}/${name}:1`, "--no-agents", "--kernel-ref", kernel],
+  ];
+  for (const words of pulls) {
+    const refused = await runCli(daemon, ...words);
+    assert.equal(refused.status, 1, refused.stderr);
+    assert.match(refused.stderr, /o\/k:1 .*is not signed: the policy for \*/);
+  }
+  assert.deepEqual(registry.asked(/o\/k\/blobs/), []);
 });
 
 test("an image that is here already is no way around the policy", async () => {

@@ -14,7 +14,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   layers: ["base"],
   ext4: ["base", "layers"],
   guest: ["base", "oci", "layers", "ext4"],
-  kernel: ["base", "oci", "registry", "blobs", "layers"],
+  kernel: ["base", "oci", "registry", "signature", "blobs", "layers"],
   store: ["base", "oci", "ext4", "kernel"],
   images: ["base", "oci", "layers", "ext4", "store"],
   pull: [

@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import type { Artifact, ArtifactFile, ArtifactSource } from "../../oci/artifact.ts";
 import { parsePlatform } from "../../oci/platform.ts";
 import { openArtifact } from "../../registry/open-source.ts";
+import { checkSignature } from "../../signature/check-signature.ts";
 import { listed, sourceFault } from "../archive/archive-fault.ts";
 import { chooseFiles, isKernel } from "../kernel-files.ts";
 import type { FetchedKernel, KernelFileNames, KernelSource } from "../kernel-source.ts";
@@ -13,11 +14,11 @@ type ArtifactPlace = Extract<KernelSource, { kind: "artifact" }>;
 /**
  * Brings the kernel of an artifact: files by their titles (`kernel`, `initrd`, `modules.tar…`), as `oras push` makes
  * them; or one file that is an archive of those; or layers that unpack to them, as of an image. Only blobs that are
- * needed are fetched.
+ * needed are fetched, and none before the artifact is known to be signed where a policy asks for that.
  *
  * @param architecture as OCI names it: which of an index is meant
  * @throws BangerError KERNEL_SOURCE_INVALID, which lists what the artifact has where something is missing;
- *   PLATFORM_UNKNOWN, MANIFEST_*, DIGEST_MISMATCH, LIMIT_*, and those of the registry
+ *   PLATFORM_UNKNOWN, SIGNATURE_*, MANIFEST_*, DIGEST_MISMATCH, LIMIT_*, and those of the registry
  */
 export async function fetchArtifact(
   deps: SourceDeps,
@@ -29,7 +30,10 @@ export async function fetchArtifact(
   const { signal, subject, folder } = job;
   await using place = openArtifact(source.reference, { ...access, limits, clock });
   const platform = parsePlatform(`linux/${architecture}`);
-  const artifact = await place.resolveArtifact(platform, { signal, onRetry: () => {} });
+  const asking = { signal, onRetry: () => {} };
+  const artifact = await place.resolveArtifact(platform, asking);
+  const policies = deps.signaturePolicies?.() ?? [];
+  await checkSignature({ ...asking, image: artifact, policies, documents: place.documents, limits });
   using _pins = deps.blobs.pins.pin(artifact.files.map(({ descriptor }) => descriptor.digest));
   const { files = {} } = source;
   const bundle: BundleJob = { folder, files, inflate: { subject, signal, limits } };

@@ -7,6 +7,7 @@ import type { BlobCache } from "../../blobs/cache.ts";
 import type { OpenBlob } from "../../blobs/download.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { OpenSourceOptions } from "../../registry/open-source.ts";
+import type { SignaturePolicy } from "../../signature/policy.ts";
 import type { KernelProgress } from "../kernel-source.ts";
 
 /** What every source of kernels needs. */
@@ -16,6 +17,8 @@ export interface SourceDeps {
   readonly clock: Clock;
   /** How registries and web servers are reached. */
   readonly access: Omit<OpenSourceOptions, "limits" | "clock" | "credentials">;
+  /** Whose signatures artifacts must have, as the config says at this moment; nobody's where undefined. */
+  readonly signaturePolicies?: (() => readonly SignaturePolicy[]) | undefined;
 }
 
 /** One kernel to bring into a folder. */

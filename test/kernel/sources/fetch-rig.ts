@@ -6,6 +6,7 @@ import { defaultLimits, type Limits } from "../../../src/base/limits.ts";
 import { BlobCache } from "../../../src/blobs/cache.ts";
 import { kernelCatalog } from "../../../src/kernel/catalog.ts";
 import type { FetchedKernel, KernelProgress, KernelSource } from "../../../src/kernel/kernel-source.ts";
+import type { SignaturePolicy } from "../../../src/signature/policy.ts";
 import { recordingClock } from "../../base/recording-clock.ts";
 
 /** Sources against a cache and a folder of their own. */
@@ -24,14 +25,18 @@ export interface FetchOptions {
   readonly architecture?: string;
 }
 
-export async function makeFetchRig(limits: Partial<Limits> = {}): Promise<FetchRig> {
+export async function makeFetchRig(
+  limits: Partial<Limits> = {},
+  policies: readonly SignaturePolicy[] = [],
+): Promise<FetchRig> {
   const temporary = await makeTempDir("banger-kernel-source-");
   const cacheDir = join(temporary.path, "cache");
   await mkdir(cacheDir);
   const clock = recordingClock();
   const all = { ...defaultLimits, ...limits };
   const blobs = await BlobCache.open(cacheDir, { limits: all, clock });
-  const options = { catalogs: () => [], cacheDir, blobs, limits: all, access: {}, clock };
+  const signaturePolicies = () => policies;
+  const options = { catalogs: () => [], cacheDir, blobs, limits: all, access: {}, clock, signaturePolicies };
   const catalog = kernelCatalog(options);
   const progress: KernelProgress[] = [];
   let times = 0;
