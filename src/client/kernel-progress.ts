@@ -1,6 +1,7 @@
 import type { KernelProgress } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { kernelProgressText } from "./render/kernel-text.ts";
-import { printLines, type Terminal } from "./terminal.ts";
+import { truncate } from "./render/text.ts";
+import { printLines, sizeOf, type Terminal } from "./terminal.ts";
 
 /** Shows how far a kernel's fetch is, on stderr: one line that changes on a terminal, one at the end elsewhere. */
 export interface ShownProgress extends Disposable {
@@ -18,7 +19,8 @@ export function openKernelProgress({ stderr, env }: Terminal): ShownProgress {
   return {
     show: (progress) => {
       last = progress;
-      if (live) stderr.write(clearLine + kernelProgressText(progress));
+      // One column less: what fills a line has gone on to the next on some terminals.
+      if (live) stderr.write(clearLine + truncate(kernelProgressText(progress), sizeOf(stderr).columns - 1));
     },
     end: () => {
       if (last !== undefined) printLines(stderr, [`${live ? clearLine : ""}${kernelProgressText(last)}`]);

@@ -12,9 +12,9 @@ import { allPages, pageSize } from "../pages.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { catalogTable, kernelTable } from "../render/kernel-text.ts";
 import { formatBytes } from "../render/units.ts";
-import { safeText } from "../render/text.ts";
+import { hanging, safeText } from "../render/text.ts";
 import type { RunSession, Session } from "../session.ts";
-import { columnsOf, printLines } from "../terminal.ts";
+import { columnsOf, printLines, showLines } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 interface JsonFlag {
@@ -117,7 +117,12 @@ async function listCatalog(flags: JsonFlag, { rpc, signal, terminal }: Session):
           "No catalog offers any: [[kernels.catalogs]] in the config names one. `kernel pull --help` has other sources.",
         ]
       : [];
-  printLines(terminal.stderr, [...warnings.map((warning) => `! ${safeText(warning)}`), ...none]);
+  const said = [...warnings.map((warning) => `! ${warning}`), ...none];
+  showLines(
+    terminal,
+    "stderr",
+    said.flatMap((line) => hanging(line, columnsOf(terminal, "stderr"))),
+  );
   return undefined;
 }
 

@@ -43,6 +43,9 @@ export interface LayerModel {
   /** Where its fetching or scanning was, newest last, for the rate. */
   readonly samples: readonly Sample[];
   readonly cached: boolean;
+  /** Of the archive, once it is scanned. */
+  readonly entryCount: number;
+  readonly inflatedBytes: number;
 }
 
 export interface Sample {
@@ -117,8 +120,11 @@ function applyBody(model: PullModel, { event, stage }: PullEvent, time: number):
         layer.state === "done" ? layer : { ...layer, state: "fetched", cached, samples: [] },
       );
     }
-    case "layerScanned":
-      return changeLayer(model, event.value.index, (layer) => ({ ...layer, state: "done", samples: [] }));
+    case "layerScanned": {
+      const { index, entryCount, inflatedBytes } = event.value;
+      const scanned = { entryCount: Number(entryCount), inflatedBytes: Number(inflatedBytes) };
+      return changeLayer(model, index, (layer) => ({ ...layer, ...scanned, state: "done", samples: [] }));
+    }
     case "stageProgress": {
       const progress = {
         done: Number(event.value.done),
@@ -164,6 +170,8 @@ function applyResolved(
       totalBytes: Number(layer.sizeBytes),
       samples: [],
       cached: false,
+      entryCount: 0,
+      inflatedBytes: 0,
     })),
   };
 }
@@ -217,7 +225,7 @@ function finishLayerStages(model: PullModel, event: PullEvent, time: number): Pu
   if (event.event.case === "layerFetched" && fetched) {
     return end("fetch", fetchedText(layers))(model);
   }
-  if (event.event.case === "layerScanned" && scanned) return end("scan", "")(model);
+  if (event.event.case === "layerScanned" && scanned) return end("scan", scannedText(layers))(model);
   return model;
 }
 
@@ -229,6 +237,12 @@ function fetchedText(layers: readonly LayerModel[]): string {
     ...(fetched.length === 0 ? [] : [formatBytes(bytes)]),
     ...(cached === 0 ? [] : [`${cached} of ${plural(layers.length, "layer")} from the cache`]),
   ].join(", ");
+}
+
+function scannedText(layers: readonly LayerModel[]): string {
+  const entries = layers.reduce((sum, { entryCount }) => sum + entryCount, 0);
+  const bytes = layers.reduce((sum, { inflatedBytes }) => sum + inflatedBytes, 0);
+  return `${plural(entries, "entry", "entries")}, ${formatBytes(bytes)} inflated`;
 }
 
 function since(start: number | undefined, time: number): number | undefined {

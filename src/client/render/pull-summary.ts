@@ -2,7 +2,7 @@ import type { Image } from "../../../gen/banger/image/v1/image_pb.ts";
 import type { Published } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { lossCount, lossLines, obstacleLines, sizeText, stageText } from "./image-text.ts";
 import { lossSentences } from "./loss-text.ts";
-import { drawLine, type Line } from "./paint.ts";
+import { drawLine, paint, type Line } from "./paint.ts";
 import type { PullModel } from "./pull-model.ts";
 import { stageChart } from "./stage-chart.ts";
 import { facts } from "./table.ts";
@@ -64,7 +64,8 @@ export function drawSummary(model: PullModel, { width, colour, home }: Page): st
     "",
     ...chart.map((line) => drawLine([{ text: "  " }, ...line], width, colour)),
     ...(chart.length === 0 ? [] : [""]),
-    `  ${padEnd("rootfs", labelWidth)}  ${safeText(underHome(image.rootfsPath, home))}`,
+    paint({ text: `  ${padEnd("rootfs", labelWidth)}  `, style: "dim" }, colour) +
+      safeText(underHome(image.rootfsPath, home)),
     ...fact(
       "size",
       `${formatBytes(image.rootfsSizeBytes)}, of which ${formatBytes(image.rootfsAllocatedBytes)} take space on this disk`,

@@ -6,7 +6,7 @@ import { formatDuration } from "./units.ts";
 const widestBar = 30;
 const narrowestBar = 6;
 /** Columns for what a stage came to, before a bar may have more than the narrowest. */
-const resultColumns = 48;
+const resultColumns = 52;
 
 /** Stages that did something, with their times as bars beside each other's, and what they came to; no line wider than `width`. */
 export function stageChart(stages: readonly StageModel[], width: number): Line[] {

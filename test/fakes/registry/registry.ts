@@ -122,8 +122,10 @@ export class FakeRegistry implements AsyncDisposable {
     });
   }
 
-  static async start(): Promise<FakeRegistry> {
+  /** On a port of its own, or on the one that is given. */
+  static async start(port = 0): Promise<FakeRegistry> {
     const registry = new FakeRegistry();
+    registry.#port = port;
     await registry.comeBack();
     return registry;
   }
