@@ -43,7 +43,7 @@ export const causes: Readonly<Record<Reason, string>> = {
     "A file is no kernel that boots a machine, is compressed as a whole, or its modules can't be used.",
   KERNEL_MISMATCH: "The kernel is for another processor than the image.",
   KERNEL_AMBIGUOUS: "One name stands for several kernels.",
-  KERNEL_IN_USE: "Images use the kernel that is to be removed, or a pull is at it.",
+  KERNEL_IN_USE: "Images use the kernel that is to be deleted, or a pull is at it.",
   DIGEST_MISMATCH: "Bytes that came, or that are in the cache, are not those whose digest was given.",
   SIZE_MISMATCH: "More or fewer bytes came than the image's manifest says.",
   DIFFID_MISMATCH: "A layer inflates to something else than the image's config says.",

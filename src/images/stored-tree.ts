@@ -89,7 +89,7 @@ export async function readLayeredTree(
   }
   throw new BangerError("FILESYSTEM_CORRUPT", `${path} is missing or damaged`, {
     op,
-    hint: "Remove the image and pull it again: without this file nobody knows what it should hold.",
+    hint: "Delete the image and pull it again: without this file nobody knows what it should hold.",
   });
 }
 

@@ -3,7 +3,7 @@ import { BangerError } from "../base/error.ts";
 export function kernelTakenError(name: string): BangerError {
   return new BangerError("NAME_TAKEN", `there is a kernel ${name} already`, {
     op: "name kernel",
-    hint: `Choose another name, or remove that one: banger kernel rm ${name}.`,
+    hint: `Choose another name, or delete that one: banger kernel rm ${name}.`,
     fields: [{ field: "name", description: "Another kernel has it." }],
     facts: { name },
   });

@@ -117,9 +117,19 @@ class Merge {
 
   *finish(): Sliced<RootTree> {
     const { root } = this.#tree;
+    this.#checkLostAndFound(root);
     const { inodeCount, contentBytes, live } = yield* countTree(root, this.#layers, this.#linked);
     const losses = lossesOf(this.#losses, live);
     return { root, inodeCount, contentBytes, hiddenEntries: live.hidden, losses };
+  }
+
+  /** Only what is left in the end counts: e2fsck makes it a directory whenever it needs one (e2fsck/pass3.c). */
+  #checkLostAndFound({ children }: MutableDirectory): void {
+    const found = children.get(lostAndFound);
+    if (found === undefined || found.kind === "directory") return;
+    const layer = this.#layers[found.origin.layer];
+    const entry = layer?.entries.find(({ number }) => number === found.origin.entry);
+    if (layer !== undefined && entry !== undefined) refuse("lost-and-found-not-directory", { layer, entry });
   }
 
   #takeLosses(layer: LayerIndex, layerNumber: number): void {
@@ -248,7 +258,7 @@ class Merge {
     const path = joinBytes(names, "/");
     this.#noteClamped(path, site);
     if (!replaced) return;
-    const detail = `Replaced by a directory, because "${printable(site.entry.path)}" lies below it.`;
+    const detail = `Replaced by a folder, because "${printable(site.entry.path)}" lies below it.`;
     this.#lose("FILE_REPLACED_BY_PARENT", path, detail, site);
   }
 
