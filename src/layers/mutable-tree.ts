@@ -21,14 +21,24 @@ const symlinkMode = 0o777;
 const earliest = -0x80000000;
 const latest = 0x37fffffff;
 
-/** The nearest time that ext4 can hold: the same object where that is the time itself. */
+/**
+ * 2310-04-04T16:10:40Z to 2378-04-22T19:24:47Z: until 2242, e2fsck takes such a time for one before 1970 that an old
+ * Linux wrote wrongly. It says so, and makes it that without asking where a guest runs it at its start (e2fsck/pass1.c,
+ * EXT4_EXTRA_NEGATIVE_DATE_CUTOFF; problem.c, PR_PREEN_OK).
+ */
+const firstMistaken = 0x280000000;
+const lastMistaken = 0x2ffffffff;
+
+/** The nearest time that ext4 can hold, and e2fsck leaves alone: the same object where that is the time itself. */
 export function clampTime(time: Timestamp): Timestamp {
   if (time.seconds < earliest) return { seconds: earliest, nanoseconds: 0 };
   // The kernel too cuts the nanoseconds off at the last second (timestamp_truncate).
   if (time.seconds > latest || (time.seconds === latest && time.nanoseconds > 0)) {
     return { seconds: latest, nanoseconds: 0 };
   }
-  return time;
+  if (time.seconds < firstMistaken || time.seconds > lastMistaken) return time;
+  const isEarly = time.seconds - firstMistaken < lastMistaken - time.seconds;
+  return { seconds: isEarly ? firstMistaken - 1 : lastMistaken + 1, nanoseconds: 0 };
 }
 
 /** The root of an image of which nothing is known yet. */

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
 import { fsck, fsckIfThere, parseProblems } from "../../src/ext4/fsck.ts";
+import { writeImage } from "./direct/write-image.ts";
 import { debugfs, makeImage, Scratch } from "./image-maker.ts";
 import { buildTree, dir, file } from "./tree-builder.ts";
 
@@ -23,6 +24,20 @@ test("problems are named", async () => {
   const { clean, problems } = await fsck(path, options);
   assert.equal(clean, false);
   assert.match(problems[0] ?? "", /ref count is 7, should be 1/u);
+});
+
+test("times from 2310-04-04 to 2378-04-22 are those that it takes for mistaken ones", async () => {
+  using scratch = new Scratch();
+  const complaints: string[] = [];
+  for (const seconds of [0x27fffffff, 0x280000000, 0x2ffffffff, 0x300000000]) {
+    const path = scratch.file(String(seconds));
+    writeImage(buildTree(dir({ f: file("abc", { mtime: { seconds, nanoseconds: 5 } }) })), path);
+    const { problems } = await fsck(path, options);
+    if (problems.some((line) => /beyond 2310-04-04 are likely pre-1970/.test(line))) {
+      complaints.push(seconds.toString(16));
+    }
+  }
+  assert.deepEqual(complaints, ["280000000", "2ffffffff"]);
 });
 
 test("what is no file system is not clean", async () => {

@@ -48,6 +48,18 @@ test("mtime: nanoseconds, negative too; outside 1901-12-13 … 2446-05-10 clampe
   assert.equal(timeOf(Number.MAX_SAFE_INTEGER), `${latest}.0 TIME_CLAMPED`);
 });
 
+test("mtime: what e2fsck takes for a time before 1970, 2310-04-04 … 2378-04-22, is moved out, and listed", () => {
+  const [first, last] = [0x280000000, 0x2ffffffff];
+  assert.equal(new Date(first * 1000).toISOString(), "2310-04-04T16:10:40.000Z");
+  assert.equal(new Date(last * 1000).toISOString(), "2378-04-22T19:24:47.000Z");
+  assert.equal(timeOf(first - 1, 999_999_999), `${first - 1}.999999999 `);
+  assert.equal(timeOf(first, 5), `${first - 1}.0 TIME_CLAMPED`);
+  assert.equal(timeOf((first + last - 1) / 2), `${first - 1}.0 TIME_CLAMPED`);
+  assert.equal(timeOf((first + last + 1) / 2), `${last + 1}.0 TIME_CLAMPED`);
+  assert.equal(timeOf(last, 999_999_999), `${last + 1}.0 TIME_CLAMPED`);
+  assert.equal(timeOf(last + 1, 7), `${last + 1}.7 `);
+});
+
 test("a clamped time is listed with layer, entry and path, also that of a parent made for the entry", () => {
   const meta = { mtime: latest + 10 };
   const upper = layer(file("a"), file("x/y", "", meta), dir("z", meta), symlink("l", "t", meta));

@@ -117,6 +117,23 @@ export const metadata: readonly Rule[] = [
     ],
   },
   {
+    text: "A time from 2310-04-04 to 2378-04-22, which e2fsck takes for a mistaken one before 1970 and makes that, is moved to the nearest outside, and listed.",
+    heldBy: [
+      ...by(
+        "flatten-metadata",
+        "mtime: what e2fsck takes for a time before 1970, 2310-04-04 … 2378-04-22, is moved out, and listed",
+      ),
+      ...by("ext4/fsck", "times from 2310-04-04 to 2378-04-22 are those that it takes for mistaken ones"),
+    ],
+    cases: ["10737418239", "10737418240", "12884901887", "12884901888"].map((mtime) =>
+      keeps([tar(file("f", "", { pax: { mtime } }))], {
+        what: mtime,
+        losses: /240|887/.test(mtime) ? ["TIME_CLAMPED"] : [],
+        needsExt4: true,
+      }),
+    ),
+  },
+  {
     text: "Devices keep their numbers within Linux's 12 and 20 bits; others are refused.",
     heldBy: [
       ...by(
