@@ -34,6 +34,11 @@ const rules = {
     what: "would make the image's root something else than a directory",
     hint: distrust,
   },
+  "lost-and-found-not-directory": {
+    reason: "LAYER_UNENCODABLE",
+    what: "is what the image has at /lost+found, where ext4 has a directory: e2fsck would put one in its place",
+    hint: "Give it another name in the image, or leave it out.",
+  },
   "symlink-loop": {
     reason: "LAYER_UNSAFE",
     what: "lies behind more than 40 symbolic links, or a loop of them",

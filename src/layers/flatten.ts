@@ -1,4 +1,4 @@
-import { joinBytes, printable, type ByteString } from "../base/bytes.ts";
+import { joinBytes, printable, utf8Bytes, type ByteString } from "../base/bytes.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Sliced } from "../base/slices.ts";
 import { cleanPath, lastName, parentPath, type CleanPath, type PathFault } from "./entry-path.ts";
@@ -40,6 +40,8 @@ const maxTarget = 4095;
 
 /** Blocks of a file are counted in 32 bits, and the last of them is no number of a block (fs/ext4/super.c, `ext4_max_size`). */
 const maxFileBytes = (2 ** 32 - 1) * 4096;
+
+const lostAndFound = utf8Bytes("lost+found");
 
 const pathRules = {
   empty: "path-empty",
@@ -275,7 +277,7 @@ class Merge {
     const { mtime } = site.entry;
     const clamped = clampTime(mtime);
     if (clamped === mtime) return;
-    const detail = `ext4 can't hold the time ${mtime.seconds} s since 1970; it became ${clamped.seconds} s.`;
+    const detail = `an ext4 can't keep the time ${mtime.seconds} s since 1970; it became ${clamped.seconds} s.`;
     this.#lose("TIME_CLAMPED", path, detail, site);
   }
 

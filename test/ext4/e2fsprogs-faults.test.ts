@@ -207,7 +207,6 @@ test("names and attributes that debugfs can't be told", async (t) => {
     ["an attribute of an unknown namespace", { a: file("", { xattrs: { "banger.x": "" } }) }],
     ["an attribute of no name", { a: file("", { xattrs: { "user.": "" } }) }],
     ["another ACL", { a: file("", { xattrs: { "system.posix_acl_other": "" } }) }],
-    ["lost+found that is a file", { "lost+found": file("") }],
   ];
   for (const [what, children] of cases) {
     await t.test(what, async () => {
@@ -218,6 +217,13 @@ test("names and attributes that debugfs can't be told", async (t) => {
       assert.equal(existsSync(input.target), false, "nothing was made");
     });
   }
+});
+
+test("a lost+found that is no directory, which flattening refuses, is not built either", async () => {
+  await using folder = workFolder();
+  const input = await inputFor(buildTree(dir({ "lost+found": file("") })), folder.path);
+  await refused(input, "INTERNAL");
+  assert.equal(existsSync(input.target), false);
 });
 
 test("a name that is a path never gets near the host", async (t) => {

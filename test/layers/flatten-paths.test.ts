@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { byteString } from "../../src/base/bytes.ts";
-import { dir, file, hardlink, layer, listing, merge, names, symlink } from "./index-builder.ts";
+import {
+  dir,
+  fifo,
+  file,
+  hardlink,
+  layer,
+  listing,
+  merge,
+  names,
+  symlink,
+  whiteout,
+} from "./index-builder.ts";
 import { assertRefused } from "./refusals.ts";
 
 test("./a, /a, a, a//b, a/./b are one path (Go filepath.Clean, as umoci and containerd)", () => {
@@ -222,6 +233,25 @@ test("names are bytes: newline, quotes, <12>, invalid UTF-8 and prototype names 
   assert.deepEqual(new Set(names(tree)), new Set(["d/", ...odd.map((name) => `d/${name}`)]));
   const raw = { ...file("x"), path: byteString(Buffer.from([0xff, 0xfe, 0x80, 0x41])) };
   assert.deepEqual([...merge([layer(raw)]).root.children.keys()], ["\xff\xfe\x80A"]);
+});
+
+test("/lost+found can be nothing but a directory in the end", () => {
+  const below = layer(dir("lost+found"), file("lost+found/x"));
+  const found = [file("lost+found"), symlink("lost+found", "tmp"), fifo("lost+found")];
+  for (const entry of found) {
+    const expected = { rule: "lost-and-found-not-directory", entry: 2, reason: "LAYER_UNENCODABLE" } as const;
+    assertRefused([below, layer(file("a"), entry)], expected);
+    const covered = [layer(file("a"), entry), layer(file("b"))];
+    assert.throws(() => merge(covered), { reason: "LAYER_UNENCODABLE", message: /, entry 2, "lost\+found/ });
+    assert.deepEqual(names(merge([layer(entry), below])), ["lost+found/", "lost+found/x"]);
+    assert.deepEqual(names(merge([layer(entry), layer(whiteout("lost+found"))])), []);
+  }
+  // A hard link has no inode of its own: the entry that is named is the one that made it.
+  assertRefused([layer(file("a"), hardlink("lost+found", "a"))], {
+    rule: "lost-and-found-not-directory",
+    entry: 1,
+    reason: "LAYER_UNENCODABLE",
+  });
 });
 
 test("the image's own /lost+found is content like any other", () => {

@@ -1,20 +1,19 @@
-import { utf8Bytes, type ByteString } from "../../base/bytes.ts";
+import type { ByteString } from "../../base/bytes.ts";
 import type { Sliced } from "../../base/slices.ts";
 import type { DirectoryInode, Inode, RootTree } from "../../layers/root-tree.ts";
+import { lostAndFoundName, lostAndFoundOf } from "../lost-and-found.ts";
 import { Column } from "./column.ts";
 import { sortIndices } from "./sort-indices.ts";
 
-const lostAndFoundName = utf8Bytes("lost+found");
-
 /**
  * Every inode once, and every name. An inode's place in the list is its ordinal: the root's is 0, that of /lost+found
- * is 1 where there is one, and the children of a directory follow one another, in the order of their names, directories
+ * is 1, and the children of a directory follow one another, in the order of their names, directories
  * before what is in them.
  */
 export interface InodeList {
   readonly inodes: readonly Inode[];
-  /** Whether ordinal 1 is /lost+found, and not of the tree. */
-  readonly lostAndFound: "of the tree" | "made" | "none";
+  /** Whose /lost+found ordinal 1 is. */
+  readonly lostAndFound: "of the tree" | "made";
   /** All names, those of one directory together and in the order of their bytes. */
   readonly names: readonly ByteString[];
   /** By name: the ordinal that it leads to. */
@@ -30,7 +29,7 @@ export interface InodeList {
 /** Names between two pauses. */
 const slice = 2048;
 
-/** Lists the tree, with a /lost+found of root's where it has nothing of that name. */
+/** Lists the tree, with a /lost+found of root's where it has none. */
 export function* listInodes(tree: RootTree): Sliced<InodeList> {
   const lister = new Lister(tree);
   yield* lister.run();
@@ -62,21 +61,21 @@ class Lister implements InodeList {
   readonly firstNames = new Column();
   newestSecond = 0;
   readonly #root: DirectoryInode;
-  readonly #first: DirectoryInode | undefined;
+  readonly #first: DirectoryInode;
   /** Ordinals of inodes with several names. */
   readonly #linked = new Map<Inode, number>();
 
   constructor({ root, inodeCount }: RootTree) {
     this.targets = new Column(inodeCount + 1);
-    const found = root.children.get(lostAndFoundName);
-    this.lostAndFound = found === undefined ? "made" : found.kind === "directory" ? "of the tree" : "none";
-    this.#first = found === undefined ? makeLostAndFound(0) : found.kind === "directory" ? found : undefined;
+    const found = lostAndFoundOf(root);
+    this.lostAndFound = found === undefined ? "made" : "of the tree";
+    this.#first = found ?? makeLostAndFound(0);
     this.#root = found === undefined ? withChild(root, this.#first) : root;
   }
 
   *run(): Sliced<void> {
     this.#push(this.#root);
-    if (this.#first !== undefined) this.#push(this.#first);
+    this.#push(this.#first);
     const todo: { readonly inode: DirectoryInode; readonly ordinal: number; readonly parent: number }[] = [
       { inode: this.#root, ordinal: 0, parent: 0 },
     ];
@@ -124,8 +123,7 @@ class Lister implements InodeList {
   }
 }
 
-function withChild(root: DirectoryInode, child: DirectoryInode | undefined): DirectoryInode {
-  if (child === undefined) return root;
+function withChild(root: DirectoryInode, child: DirectoryInode): DirectoryInode {
   const children = new Map(root.children).set(lostAndFoundName, child);
   return { ...root, linkCount: root.linkCount + 1, children };
 }

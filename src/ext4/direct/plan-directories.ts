@@ -47,8 +47,7 @@ export function* planDirectories(list: InodeList, hashSeed: Buffer): Sliced<Dire
     let bytes = dotsBytes;
     for (let name = first; name < end; name++) bytes += directoryEntryBytes(names[name] ?? "");
     sincePause += 1 + end - first;
-    if (bytes <= directoryRoom)
-      blocks[i] = directories.at(i) === 1 && list.lostAndFound !== "none" ? lostAndFoundBlocks : 1;
+    if (bytes <= directoryRoom) blocks[i] = directories.at(i) === 1 ? lostAndFoundBlocks : 1;
     else {
       const plan = yield* planLarge(list, first, end, hasher);
       large.set(i, plan);

@@ -4,6 +4,7 @@ import { BangerError } from "../../base/error.ts";
 import type { Sliced } from "../../base/slices.ts";
 import type { Segment, Timestamp } from "../../layers/layer-index.ts";
 import type { DirectoryInode, FileInode, Inode, LayerBlob, RootTree } from "../../layers/root-tree.ts";
+import { lostAndFoundOf } from "../lost-and-found.ts";
 import { Placement, type GatherPlan } from "./gather-plan.ts";
 import { isEncodable } from "./script.ts";
 
@@ -74,7 +75,8 @@ export function* planStaging(tree: RootTree, layers: readonly LayerBlob[]): Slic
     symlinks: [],
     firstNames: new Map(),
   };
-  checkLostAndFound(tree.root, layers);
+  // mkfs makes it before anything is copied, and merges only another directory with it.
+  lostAndFoundOf(tree.root);
   let names = 0;
   const placement = new Placement(tree.root);
   for (const { path, staged, inode } of placement.names()) {
@@ -153,14 +155,6 @@ function checkDirectory(inode: DirectoryInode, path: ByteString): void {
         op: "plan staging",
       },
     );
-  }
-}
-
-/** mkfs makes it a directory before anything is copied, and merges only another directory with it. */
-function checkLostAndFound(root: DirectoryInode, layers: readonly LayerBlob[]): void {
-  for (const [name, inode] of root.children) {
-    if (name === "lost+found" && inode.kind !== "directory")
-      throw unencodable(inode, name, layers, "in the place of a directory that mkfs.ext4 makes");
   }
 }
 

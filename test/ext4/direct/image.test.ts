@@ -104,11 +104,9 @@ test("the same tree gives the same bytes, whatever the order of names in memory"
   program("cmp", [one, two]);
 });
 
-test("a lost+found of the image's own is kept, whatever it is", async (t) => {
+test("a lost+found of the image's own is kept, and no other kind of thing is built there", async (t) => {
   const names = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`#${i}`, file(`${i}`)]));
   const cases: readonly (readonly [string, Described])[] = [
-    ["a file", file("mine")],
-    ["a link", link("elsewhere")],
     ["empty, and somebody's", dir({}, { mode: 0o750, uid: 7, xattrs: { "user.a": "b" } })],
     ["full", dir(names)],
   ];
@@ -120,9 +118,13 @@ test("a lost+found of the image's own is kept, whatever it is", async (t) => {
       const { facts } = writeImage(built, path);
       await inspect(path, built);
       assert.equal(facts.inodes, built.tree.inodeCount);
-      // It would take away what is no directory, had it leave to: the image has it so.
-      if (found.kind === "directory") program("e2fsck", ["-fy", path]);
+      program("e2fsck", ["-fy", path]);
     });
+  }
+  for (const found of [file("mine"), link("elsewhere")]) {
+    using scratch = new Scratch();
+    const write = () => writeImage(buildTree(dir({ "lost+found": found })), scratch.file("found.ext4"));
+    assert.throws(write, { reason: "INTERNAL" });
   }
 });
 

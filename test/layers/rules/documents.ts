@@ -2,8 +2,8 @@ import { gzipSync } from "node:zlib";
 import { digestOf } from "../../../src/base/digest.ts";
 import { ociIndex, ociManifest } from "../../../src/oci/media-types.ts";
 import { stored, type Stored } from "../../fakes/registry/images.ts";
-import { dir, file, tar } from "../tar-builder.ts";
-import { by, damaged, image, keeps, type Case, type ImageParts, type Rule } from "./rule.ts";
+import { dir, file, symlink, tar } from "../tar-builder.ts";
+import { by, damaged, image, keeps, refuses, type Case, type ImageParts, type Rule } from "./rule.ts";
 
 const time = { mtime: 1_000_000_000 };
 const archives = [tar(file("a", "x".repeat(3000), time))];
@@ -215,6 +215,27 @@ export const documents: readonly Rule[] = [
           dir("lost+found", { ...time, mode: 0o750, uid: 9 }),
         ),
       ]),
+    ],
+  },
+  {
+    text: "What is at `/lost+found` in the end is a directory, as e2fsck would put one in its place: anything else is refused.",
+    heldBy: [
+      ...by("flatten-paths", "/lost+found can be nothing but a directory in the end"),
+      ...by(
+        "ext4/direct/image",
+        "a lost+found of the image's own is kept, and no other kind of thing is built there",
+      ),
+      ...by(
+        "ext4/e2fsprogs-faults",
+        "a lost+found that is no directory, which flattening refuses, is not built either",
+      ),
+    ],
+    cases: [
+      refuses("lost-and-found-not-directory", [tar(file("lost+found", "", time))], { what: "a file" }),
+      refuses("lost-and-found-not-directory", [tar(symlink("lost+found", "tmp", time))], {
+        what: "a symlink",
+      }),
+      keeps([tar(file("lost+found", "", time)), tar(dir("lost+found", time))], { what: "replaced later" }),
     ],
   },
 ];
