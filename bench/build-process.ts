@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { keepYoungHeapSmall } from "../src/base/heap.ts";
 import { defaultLimits } from "../src/base/limits.ts";
 import { runInSlices } from "../src/base/slices.ts";
 import type { RootfsBuilder } from "../src/ext4/builder.ts";
@@ -12,6 +13,7 @@ import { layersOf, scanLayers } from "./layout.ts";
  * `build-process.ts LAYOUT BUILDER INDEXES WORK`: scan, flatten, build and own, as a pull does, with nothing around it.
  * Indexes are taken from the folder of that name, and left there. Prints what each took, in seconds.
  */
+keepYoungHeapSmall();
 const [layout = "", name = "", indexFolder = "", work = ""] = process.argv.slice(2);
 const builder: RootfsBuilder = name === "e2fsprogs" ? e2fsprogsBuilder : makeDirectBuilder();
 const { signal } = new AbortController();

@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { CommanderError } from "commander";
 import { asBangerError, type BangerError } from "../base/error.ts";
+import { keepYoungHeapSmall } from "../base/heap.ts";
 import { activationVariables, inheritedSocket } from "./activation.ts";
 import { bangerdCommand } from "./command-line.ts";
 import { loadConfig } from "./config.ts";
@@ -9,6 +10,7 @@ import { locatePaths, type PathFlags } from "./paths.ts";
 
 /** Runs `bangerd`, without the program's name, until it is told to stop, and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
+  keepYoungHeapSmall();
   const log = lineLog((line) => process.stderr.write(line));
   try {
     const flags = parseFlags(args);

@@ -23,6 +23,8 @@ export type ContentProgress = number;
 
 /** How many bytes between two reports. */
 const reportBytes = 4 * 1024 * 1024;
+/** Read at a time of what follows the live contents: little, mostly, as reading runs ahead of inflating. */
+const restBytes = 64 * 1024;
 
 const op = "write contents";
 
@@ -82,7 +84,7 @@ class BlobCheck {
     const { blob, layer } = this.#job;
     const file = openSync(blob, "r");
     try {
-      const buffer = Buffer.allocUnsafeSlow(reportBytes);
+      const buffer = Buffer.allocUnsafe(restBytes);
       for (;;) {
         const got = readSync(file, buffer, 0, buffer.length, this.#hashed);
         if (got === 0) break;
