@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { errnoOf } from "../src/base/error.ts";
 import { makeTempDir } from "../src/base/files.ts";
 import { bzImage } from "./kernel/sample-kernels.ts";
 import { debianKernelPackage } from "./system/debian-kernel.ts";
@@ -17,8 +18,14 @@ type Variables = Readonly<Record<string, string>>;
 /** These install and test the checkout itself: whoever runs this test has just run them. */
 const runOtherwise: ReadonlySet<string> = new Set(["npm ci && npm run -s demo\n", "npm ci && npm test\n"]);
 
-/** What a page starts in the background ends with it where it fails: this would wait for its words for ever. */
-const endWhatIsLeft = "trap 'kill $(jobs -p) 2>/dev/null || :' EXIT";
+/** What a page left in the background ends with its shell: the test would wait for its words for ever. */
+function endWhatIsLeft(group: number | undefined): void {
+  try {
+    if (group !== undefined) process.kill(-group, "SIGKILL");
+  } catch (error) {
+    if (errnoOf(error) !== "ESRCH") throw error;
+  }
+}
 
 /** As a person would type them, one after the other in one shell, in a home of their own. */
 async function runAll(
@@ -34,11 +41,13 @@ async function runAll(
     LANG: "C.UTF-8",
     ...more,
   };
-  const shell = spawn("bash", ["-euo", "pipefail", "-c", [endWhatIsLeft, ...commands].join("\n")], {
+  const shell = spawn("bash", ["-euo", "pipefail", "-c", commands.join("\n")], {
     cwd: root,
     env,
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
   });
+  shell.once("exit", () => endWhatIsLeft(shell.pid));
   let said = "";
   for (const stream of [shell.stdout, shell.stderr])
     stream.setEncoding("utf8").on("data", (piece: string) => (said += piece));
@@ -48,6 +57,7 @@ async function runAll(
 
 /** What a reader of those pages has from elsewhere, by the variable that the page calls it by. */
 const having: Readonly<Record<string, (home: string) => Variables>> = {
+  "README.md": () => ({ package: debianKernelPackage() }),
   "docs/api.md": sampleKernels,
   "docs/kernels.md": () => ({ package: debianKernelPackage() }),
 };
