@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { startRealRegistry } from "../test/system/real-registry.ts";
 import { parseFigures } from "./layout.ts";
 import { measure, type Measured } from "./measure.ts";
 import { notOnPath, type BenchPlace, type Run, type Tool } from "./tool.ts";
@@ -29,9 +30,11 @@ async function withIndexes(place: BenchPlace): Promise<string> {
 }
 
 function builderTools(builder: "direct" | "e2fsprogs", missing: Tool["missing"]): readonly Tool[] {
+  const slow = builder === "e2fsprogs";
   return [
     {
       name: builder,
+      slow,
       what: `the ${builder} builder, the layers' indexes cached`,
       missing,
       run: async (place) => {
@@ -45,6 +48,7 @@ function builderTools(builder: "direct" | "e2fsprogs", missing: Tool["missing"])
     },
     {
       name: `${builder}-cold`,
+      slow,
       what: `scan and the ${builder} builder, nothing cached`,
       missing,
       run: async ({ layout, work }) => {
@@ -54,6 +58,7 @@ function builderTools(builder: "direct" | "e2fsprogs", missing: Tool["missing"])
     },
     {
       name: `pull-${builder}`,
+      slow,
       what: `a whole \`banger image pull --builder ${builder}\`: blobs and indexes cached; verified, hashed, published`,
       missing,
       run: (place) => pull(place, builder),
@@ -99,8 +104,25 @@ const floor: Tool = {
   },
 };
 
+/** Fetch and scan at once against each of them alone: what a cold pull does until its last layer is scanned. */
+const overlap: Tool = {
+  name: "registry",
+  image: "big",
+  what: "layers fetched from a registry on loopback and scanned, as a pull does with nothing cached",
+  missing: () => notOnPath("docker-registry", "skopeo"),
+  run: async ({ layout, work }) => {
+    await using registry = await startRealRegistry();
+    const reference = `${registry.host}/bench/image:latest`;
+    const flags = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"];
+    await measure("skopeo", [...flags, `oci:${layout}:latest`, `docker://${reference}`]);
+    const run = partsRun(await node("registry-child.ts", reference, work), "fetch", "scan", "both");
+    return { ...run, seconds: run.parts["both"] ?? Number.NaN };
+  },
+};
+
 export const bangerTools: readonly Tool[] = [
   floor,
   ...builderTools("direct", () => undefined),
+  overlap,
   ...builderTools("e2fsprogs", () => notOnPath("mkfs.ext4", "debugfs")),
 ];

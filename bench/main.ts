@@ -8,7 +8,7 @@ import { compareBuilders } from "./compare.ts";
 import { madeImage, type BenchImage } from "./images.ts";
 import { peers } from "./peers.ts";
 import { writeReport } from "./report.ts";
-import { loadResults, saveResults, type ImageResults, type Results } from "./results.ts";
+import { loadResults, ratios, saveResults, type ImageResults, type Results } from "./results.ts";
 import { resultText } from "./result-text.ts";
 import type { Run, Tool } from "./tool.ts";
 
@@ -19,7 +19,8 @@ const tools: readonly Tool[] = [...bangerTools, ...peers];
 const usage = `npm run bench -- [--image NAME]… [--tool NAME]… [--rounds N] [--report]
   --image   ${images.map(({ name }) => name).join(", ")}
   --tool    ${tools.map(({ name }) => name).join(", ")}
-  --rounds  how often each tool runs; medians count (3)
+  --rounds  how often each tool runs; medians count. Without it, three times on the images whose figures are to be
+            kept, and once on others and where it takes long
   --compare measures nothing: builds each image with both builders, and reads both back in every way there is
   --last    measures nothing: shows what the last run found
   --report  writes the results into docs/performance.md, and its plot`;
@@ -28,7 +29,7 @@ const { values } = parseArgs({
   options: {
     image: { type: "string", multiple: true, default: [] },
     tool: { type: "string", multiple: true, default: [] },
-    rounds: { type: "string", default: "3" },
+    rounds: { type: "string" },
     compare: { type: "boolean", default: false },
     last: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
@@ -45,16 +46,25 @@ function chosen<T extends { readonly name: string }>(
   return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
 }
 
+const mostRounds = 3;
+
+function roundsOf(image: BenchImage, tool: Tool): number {
+  if (values.rounds !== undefined) return Number(values.rounds);
+  return tool.slow !== true && ratios.some((ratio) => ratio.image === image.name) ? mostRounds : 1;
+}
+
 /** One tool after the other and round after round, so that what the machine does meanwhile spares none of them. */
-async function benchImage(image: BenchImage, wanted: readonly Tool[], rounds: number): Promise<ImageResults> {
+async function benchImage(image: BenchImage, wanted: readonly Tool[]): Promise<ImageResults> {
   const layout = await madeImage(image, join(work, "images"));
   const [kept, place] = [join(work, "kept", image.name), join(work, "run")];
   mkdirSync(kept, { recursive: true });
-  const missing = new Map(wanted.map((tool) => [tool.name, tool.missing()]));
-  const able = wanted.filter(({ name }) => missing.get(name) === undefined);
+  const fitting = wanted.filter((tool) => tool.image === undefined || tool.image === image.name);
+  const missing = new Map(fitting.map((tool) => [tool.name, tool.missing()]));
+  const able = fitting.filter(({ name }) => missing.get(name) === undefined);
   const runs = new Map<string, Run[]>(able.map(({ name }) => [name, []]));
+  const rounds = Math.max(0, ...able.map((tool) => roundsOf(image, tool)));
   for (let round = 1; round <= rounds; round++) {
-    for (const tool of able) {
+    for (const tool of able.filter((one) => round <= roundsOf(image, one))) {
       rmSync(place, { recursive: true, force: true });
       mkdirSync(place);
       const run = await tool.run({ layout, work: place, kept });
@@ -83,7 +93,7 @@ async function bench(rounds: number): Promise<Results> {
   const wanted = chosen(tools, values.tool);
   const found: [string, ImageResults][] = [];
   for (const image of chosen(images, values.image)) {
-    found.push([image.name, await benchImage(image, wanted, rounds)]);
+    found.push([image.name, await benchImage(image, wanted)]);
     saveResults(resultsFile, { machine: machine(), rounds, images: Object.fromEntries(found) });
   }
   return loadResults(resultsFile);
@@ -98,7 +108,7 @@ if (values.help) {
   }
 } else {
   mkdirSync(work, { recursive: true });
-  const rounds = Number(values.rounds);
+  const rounds = Number(values.rounds ?? mostRounds);
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`not a number of rounds: ${values.rounds}\n${usage}`);
   const results = values.last ? loadResults(resultsFile) : await bench(rounds);

@@ -25,7 +25,9 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 function tables(results: Results): string {
-  const parts = [`${results.machine}; medians of ${results.rounds} rounds.`];
+  const parts = [
+    `${results.machine}; medians of up to ${results.rounds} rounds: once, of what takes long and on images without a figure to keep.`,
+  ];
   parts.push(table(["image", "what to what", "asked", "found"], ratioLines(results)));
   for (const [name, image] of Object.entries(results.images)) {
     parts.push(`### ${name}: ${image.what}`);

@@ -51,7 +51,7 @@ export function ratioLines(results: Results): readonly (readonly [string, string
 
 /** For a terminal. */
 export function resultText(results: Results): string {
-  const lines = [results.machine, `medians of ${results.rounds} rounds`];
+  const lines = [results.machine, `medians of up to ${results.rounds} rounds`];
   for (const [name, image] of Object.entries(results.images)) {
     lines.push("", `${name}: ${image.what}`);
     const head = columns.slice(0, 5).map((column) => column.padStart(13));

@@ -71,6 +71,16 @@ export const ratios: readonly Ratio[] = [
   },
   {
     image: "big",
+    what: "fetch and scan at once, from a registry, to the longer of the two alone",
+    most: 1.15,
+    of: (image) => {
+      const [fetch, scan] = ["fetch", "scan"].map((part) => secondsOf(image, "registry", part));
+      if (fetch === undefined || scan === undefined) return undefined;
+      return ratio(secondsOf(image, "registry"), Math.max(fetch, scan));
+    },
+  },
+  {
+    image: "big",
     what: "direct to umoci, mkfs and debugfs",
     most: 0.2,
     of: (image) => {
@@ -84,6 +94,15 @@ export const ratios: readonly Ratio[] = [
     what: "direct to mke2fs -d of a tarball",
     most: 0.4,
     of: (image) => ratio(secondsOf(image, "direct"), secondsOf(image, "mke2fs-tar", "mke2fs-tar")),
+  },
+  {
+    image: "big",
+    what: "direct, MB of memory at its peak",
+    most: 300,
+    of: (image) => {
+      const runs = image.tools["direct"]?.runs;
+      return runs === undefined ? undefined : median(runs.map(({ peakBytes }) => peakBytes / 1e6));
+    },
   },
   {
     image: "big",

@@ -24,6 +24,10 @@ export interface BenchPlace {
 export interface Tool {
   readonly name: string;
   readonly what: string;
+  /** Takes so long that it runs in the first round alone. */
+  readonly slow?: boolean;
+  /** The one image that it is for; all where undefined. */
+  readonly image?: string;
   /** Why it can't run here; undefined where it can. */
   readonly missing: () => string | undefined;
   readonly run: (place: BenchPlace) => Promise<Run>;
