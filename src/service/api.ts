@@ -10,7 +10,7 @@ import { daemonRoutes, type DaemonDeps } from "./handlers/daemon.ts";
 import { exportRoutes } from "./handlers/export.ts";
 import { fileRoutes } from "./handlers/files.ts";
 import { kernelRoutes } from "./handlers/kernels.ts";
-import { imageRoutes } from "./handlers/images.ts";
+import { imageRoutes, type ImageDeps } from "./handlers/images.ts";
 import { leaseRoutes } from "./handlers/leases.ts";
 import { pullRoutes } from "./handlers/pulls.ts";
 import { ClientBounds } from "./client-bounds.ts";
@@ -21,8 +21,10 @@ import { addService } from "./routes.ts";
 
 const services = [ImageService, KernelService, CacheService, DaemonService] as const;
 
+export interface ApiDeps extends DaemonDeps, CacheDeps, KernelParts, Pick<ImageDeps, "onImageDeleted"> {}
+
 /** Puts the whole API on a server, health and reflection with it. It does not count as serving yet. */
-export function addApi(server: Server, deps: DaemonDeps & CacheDeps & KernelParts): HealthService {
+export function addApi(server: Server, deps: ApiDeps): HealthService {
   const { paths, limits, live } = deps.config;
   const bounds = new ClientBounds(limits);
   const defaultBuilder = () => live.settings.pulls.builder;

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
+import { asBangerError, messageOf } from "../base/error.ts";
 import { recover } from "../images/recover.ts";
 import type { Pulls } from "../pull/jobs.ts";
+import { giveUpBallast, keepBallast } from "../store/ballast.ts";
 import { lockState } from "../store/lock.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { addApi } from "./api.ts";
@@ -56,11 +58,23 @@ const pullsMs = 15_000;
 
 /**
  * Starts a daemon: takes the state folder's lock, opens the store, puts right what a kill left, and serves. On an
- * error everything is given back.
+ * error everything is given back. Where the disk is full, it starts with the room that an earlier one kept for that.
  *
  * @throws BangerError STATE_UNSAFE, STATE_LOCKED, STORE_FAILED, SOCKET_INVALID and those of the file system.
  */
 export async function startDaemon(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
+  const { stateDir } = config.paths;
+  try {
+    return await start(config, options);
+  } catch (error) {
+    const { reason, message } = asBangerError(error, "start");
+    if (reason !== "DISK_FULL" || !(await giveUpBallast(stateDir))) throw error;
+    options.log.warn("the disk is full: starting with the room that was kept for that", { error: message });
+    return await start(config, options);
+  }
+}
+
+async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
   const { log } = options;
   const { stateDir, cacheDir, socketPath } = config.paths;
   const keepHistoryMs = (): number => config.live.settings.pulls.keepHistoryMs;
@@ -87,6 +101,7 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   });
   const health = addApi(server, {
     store,
+    onImageDeleted: () => keepBallast(stateDir),
     pulls,
     config,
     startedAt,
@@ -98,6 +113,7 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
     inheritedFd === undefined
       ? await listenOn(server, socketPath, access)
       : await listenOnInherited(server, inheritedFd, socketPath);
+  await keepBallast(stateDir);
   health.serve();
   const { resumablePulls } = recovered;
   const resume = options.resume ?? true;
@@ -175,13 +191,16 @@ class RunningDaemon implements Daemon {
   }
 
   async #stop(): Promise<void> {
-    const { log, health, pulls, listener, owned } = this.#parts;
+    const { log, config, health, pulls, listener, owned } = this.#parts;
     log.info("stopping", { pulls: pulls.activeCount() });
     await using _last = owned;
     health.stop();
     // Side by side: the pulls' watchers are told why their streams end while these still can.
     const [pullsEnded] = await Promise.all([within(pullsMs, pulls.stop()), listener.close(graceMs)]);
     if (!pullsEnded) log.error("pulls did not end in time; the next start removes what they left");
+    await keepBallast(config.paths.stateDir).catch((error: unknown) =>
+      log.warn("no room is kept for the next start", { error: messageOf(error) }),
+    );
     log.info("stopped");
   }
 }

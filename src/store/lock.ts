@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
-import { BangerError, asBangerError, messageOf } from "../base/error.ts";
+import { BangerError, asBangerError, hasReason, messageOf } from "../base/error.ts";
 import { sweepTemporaries, writeAtomic } from "../base/files.ts";
 
 /** Who holds a state folder, as a second daemon tells its user. */
@@ -24,7 +24,7 @@ export async function lockState(stateDir: string, holder: LockHolder): Promise<A
   if (lock === undefined) throw lockedError(stateDir, readHolder(sidecar));
   try {
     await sweepTemporaries(stateDir);
-    await writeAtomic(sidecar, Buffer.from(`${JSON.stringify(holder)}\n`));
+    await writeHolder(sidecar, holder);
   } catch (error) {
     lock[Symbol.dispose]();
     throw asBangerError(error, "lock state folder");
@@ -41,6 +41,15 @@ export async function lockState(stateDir: string, holder: LockHolder): Promise<A
       }
     },
   };
+}
+
+/** On a full disk nobody is told who holds the lock, which is held all the same. */
+async function writeHolder(sidecar: string, holder: LockHolder): Promise<void> {
+  try {
+    await writeAtomic(sidecar, Buffer.from(`${JSON.stringify(holder)}\n`));
+  } catch (error) {
+    if (!hasReason(asBangerError(error, "lock state folder"), "DISK_FULL")) throw error;
+  }
 }
 
 /**

@@ -77,6 +77,7 @@ async function migrate(
   if (applied.length > Object.keys(wanted).length) throw newerSchemaError(path);
   const { error, results } = await migrator.migrateToLatest();
   if (error === undefined) return;
+  if (isDiskFull(error)) throw error;
   const failed = results?.find((result) => result.status === "Error")?.migrationName;
   // Kysely has no code for "a migration was applied that I do not know"; no failed step tells it apart.
   if (failed === undefined && applied.length > 0) throw newerSchemaError(path, error);
@@ -96,7 +97,7 @@ function newerSchemaError(path: string, cause?: unknown): BangerError {
 }
 
 /** SHMSIZE: the log's index is a file too, and the first that finds no room for itself. */
-export function isDiskFull(error: unknown): boolean {
+export function isDiskFull(error: unknown): error is InstanceType<typeof SQLite.SqliteError> {
   return (
     error instanceof SQLite.SqliteError &&
     (error.code === "SQLITE_FULL" || error.code === "SQLITE_IOERR_SHMSIZE")

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import test, { before } from "node:test";
 import { buildImage, noise, type FakeImage } from "../fakes/registry/images.ts";
@@ -98,3 +99,50 @@ test("on a disk without a byte left, an image can be deleted, and then another b
   const again = await runCli(daemon, ...second);
   assert.equal(again.status, 0, again.stderr);
 });
+
+/** Runs the daemon, fills the disk once it has ended, and runs it again. */
+const fullBetween = (folder: string): readonly string[] => {
+  const [mount = "", ...rest] = withDisk(folder, 100).toReversed();
+  assert.equal(mount, "sh");
+  const script = `mkdir '${folder}/tmp'; "$@" || true; cat /dev/zero >'${folder}/filler' 2>/dev/null || true`;
+  return rest
+    .toReversed()
+    .map((word) => word.replace('exec "$@"', `${script}; exec "$@"`))
+    .concat(mount);
+};
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  test(`after ${signal}, a daemon starts on a disk without a byte left, deletes an image, and pulls the next`, async () => {
+    await using registry = await FakeRegistry.start();
+    for (const [at, image] of images.entries()) registry.add("app", String(at), image);
+    await using own = await makeDaemonHome();
+    // All on the one disk.
+    const home = { ...own, cache: join(own.state, "cache"), temp: join(own.state, "tmp") };
+    await using daemon = await startDaemonProcess({ home, wrapper: fullBetween(home.state) });
+    const pull = (at: number, name: string) =>
+      runCli(daemon, "image", "pull", `${registry.host}/app:${at}`, "--no-agents", "--name", name);
+    const first = await pull(0, "first");
+    assert.equal(first.status, 0, first.stderr);
+    const inside = `/proc/${daemon.child.pid}/root${home.state}`;
+    const { pid } = JSON.parse(readFileSync(join(inside, "daemon.json"), "utf8"));
+    assert.ok(existsSync(join(inside, "daemon.ballast")));
+    process.kill(pid, signal);
+    const serving = () => daemon.log().match(/ serving /g)?.length ?? 0;
+    while (serving() < 2) await once(daemon.child.stderr ?? assert.fail(), "data");
+    // The store's log that a killed daemon leaves has the room already.
+    if (signal === "SIGTERM")
+      assert.match(daemon.log(), /warn the disk is full: starting with the room that was kept for that/);
+
+    const list = await runCli(daemon, "image", "ls", "--json");
+    assert.deepEqual(
+      JSON.parse(list.stdout).images.map(({ name }: { name: string }) => name),
+      ["first"],
+    );
+    const removed = await runCli(daemon, "image", "rm", "first");
+    assert.equal(removed.status, 0, removed.stderr);
+    assert.ok(existsSync(join(inside, "daemon.ballast")), "kept again for the next time");
+    rmSync(join(inside, "filler"));
+    const again = await pull(1, "second");
+    assert.equal(again.status, 0, again.stderr);
+  });
+}

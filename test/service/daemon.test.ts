@@ -428,7 +428,13 @@ describe("the daemon", () => {
     assert.ok(daemon.pulls.stopped);
     const { socketPath, stateDir } = daemon.config.paths;
     assert.ok(!existsSync(socketPath));
-    assert.deepEqual((await readdir(stateDir)).sort(), ["banger.db", "daemon.lock", "images", "kernels"]);
+    assert.deepEqual((await readdir(stateDir)).sort(), [
+      "banger.db",
+      "daemon.ballast",
+      "daemon.lock",
+      "images",
+      "kernels",
+    ]);
     await daemon.start();
     assert.equal((await daemon.call(method.listImages, {})).images.length, 0);
   });

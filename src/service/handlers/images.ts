@@ -20,10 +20,12 @@ import { unary } from "../routes.ts";
 export interface ImageDeps {
   readonly store: Store;
   readonly stateDir: string;
+  /** Told once the disk has more room. */
+  readonly onImageDeleted: () => Promise<void>;
 }
 
 /** The part of ImageService that is about images that are there. */
-export function imageRoutes({ store, stateDir }: ImageDeps) {
+export function imageRoutes({ store, stateDir, onImageDeleted }: ImageDeps) {
   const { method } = ImageService;
   return {
     getImage: unary(method.getImage, async ({ image }) => {
@@ -51,6 +53,7 @@ export function imageRoutes({ store, stateDir }: ImageDeps) {
       // Those of a kernel that is still there: hard links tell of themselves.
       const shared = boot?.sharing === "reflink" && kernelId !== undefined ? kernelNames : [];
       const freedBytes = await removeImage(store, stateDir, id, shared);
+      await onImageDeleted();
       return create(DeleteImageResponseSchema, { id, freedBytes: BigInt(freedBytes) });
     }),
   };

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "node:test";
+import { makeTempDir } from "../../src/base/files.ts";
+import { giveUpBallast, keepBallast } from "../../src/store/ballast.ts";
+
+test("what is kept takes room for real, is given up once, and made again", async () => {
+  await using folder = await makeTempDir("banger-ballast-");
+  assert.equal(await giveUpBallast(folder.path), false);
+  for (let turn = 0; turn < 2; turn++) {
+    await keepBallast(folder.path);
+    const path = join(folder.path, "daemon.ballast");
+    const { ino, size, blocks, mode } = await stat(path);
+    assert.deepEqual([size, mode & 0o777], [1024 * 1024, 0o600]);
+    assert.ok(blocks * 512 >= size);
+    await keepBallast(folder.path);
+    assert.equal((await stat(path)).ino, ino, "one that is there is left alone");
+    assert.equal(await giveUpBallast(folder.path), true);
+    assert.deepEqual(await readdir(folder.path), []);
+  }
+});
+
+test("one that was cut short is made anew", async () => {
+  await using folder = await makeTempDir("banger-ballast-");
+  const path = join(folder.path, "daemon.ballast");
+  await writeFile(path, "cut");
+  await keepBallast(folder.path);
+  assert.equal((await stat(path)).size, 1024 * 1024);
+});
