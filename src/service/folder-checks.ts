@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { freeBytes } from "../base/disk.ts";
 import { errnoOf, messageOf } from "../base/error.ts";
 import type { CheckResult } from "./check-result.ts";
-import { folderProblem, type FolderUse } from "./folders.ts";
+import { folderProblem, unsafeAbove, type FolderUse } from "./folders.ts";
 
 /** Below this an image of a distribution's size is not likely to fit, in bytes. */
 const littleSpace = 2 * 1024 ** 3;
@@ -18,6 +18,11 @@ export async function folderCheck(what: FolderUse, path: string): Promise<CheckR
     if (there !== path)
       return { name, ok: true, detail: `${path} is not there yet, and can be made`, remedy: "" };
     const problem = folderProblem(await stat(path), what);
+    const above = problem === undefined ? await unsafeAbove(path) : undefined;
+    if (above !== undefined) {
+      const detail = `${above.path}, above ${path}, ${above.problem}`;
+      return { name, ok: false, detail, remedy: `Run \`chmod go-w ${above.path}\`.` };
+    }
     if (problem === undefined) return { name, ok: true, detail: path, remedy: "" };
     return {
       name,

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
-import { access, chmod, chown, stat } from "node:fs/promises";
+import { access, chmod, chown, realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import { makeDir } from "../base/files.ts";
 
@@ -31,10 +32,63 @@ export async function claimFolder(path: string, what: FolderUse): Promise<void> 
         facts: { path },
       });
     }
+    const above = await unsafeAbove(path);
+    if (above !== undefined) {
+      throw new BangerError(
+        "STATE_UNSAFE",
+        `${above.path}, above the ${what} folder ${path}, ${above.problem}: they could put another in its place`,
+        {
+          op,
+          hint: `Run \`chmod go-w ${above.path}\`, or choose another folder with ${choices[what]}.`,
+          facts: { path: above.path },
+        },
+      );
+    }
     await access(path, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw asBangerError(error, op);
   }
+}
+
+/**
+ * Refuses the config of a system's install where others may write to it, or could put another in its place: what they
+ * write would be done with root's rights.
+ *
+ * @throws BangerError STATE_UNSAFE.
+ */
+export async function requireSafeConfig(path: string): Promise<void> {
+  const op = "check config";
+  try {
+    const own = folderProblem(await stat(path), "config");
+    const unsafe = own === undefined ? await unsafeAbove(path) : { path, problem: own };
+    if (unsafe === undefined) return;
+    const what = unsafe.path === path ? "the config file" : `above the config file ${path},`;
+    throw new BangerError("STATE_UNSAFE", `${what} ${unsafe.path} ${unsafe.problem}`, {
+      op,
+      hint: `Run \`chmod go-w ${unsafe.path}\`, and let root own it.`,
+      facts: { path: unsafe.path },
+    });
+  } catch (error) {
+    throw asBangerError(error, op);
+  }
+}
+
+/** What lies above a file or folder and others may write to, where no sticky bit keeps them from what is not theirs. */
+export async function unsafeAbove(
+  path: string,
+): Promise<{ readonly path: string; readonly problem: string } | undefined> {
+  // As it is named, and where links lead: either can be exchanged.
+  for (const above of new Set([...foldersAbove(path), ...foldersAbove(await realpath(path))])) {
+    const folder = await stat(above);
+    const problem = (folder.mode & 0o1000) === 0 ? writableBecause(folder, thisUser()) : undefined;
+    if (problem !== undefined) return { path: above, problem };
+  }
+  return undefined;
+}
+
+function foldersAbove(path: string): readonly string[] {
+  const above = dirname(path);
+  return above === path ? [] : [above, ...foldersAbove(above)];
 }
 
 /** As `claimFolder`; one that is new lets in the group that the socket lets in, which could not reach it otherwise. */
@@ -71,8 +125,11 @@ export function folderProblem(
   // In the system's temporary folder everybody may write, and the sticky bit keeps each from what is another's.
   const shared =
     (what === "temporary" || what === "socket") && (folder.mode & 0o1000) !== 0 && folder.uid === 0;
-  const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-  return shared ? undefined : unsafeBecause(folder, user);
+  return shared ? undefined : unsafeBecause(folder, thisUser());
+}
+
+function thisUser(): Ownership {
+  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 }
 
 interface Ownership {
@@ -86,6 +143,11 @@ export function unsafeBecause(
   user: Ownership,
 ): string | undefined {
   if (folder.uid !== user.uid && folder.uid !== 0) return `belongs to another user (uid ${folder.uid})`;
+  return writableBecause(folder, user);
+}
+
+/** Of a folder above, the owner is not looked at: in a user's namespace and in containers, root's are nobody's. */
+function writableBecause(folder: Ownership & { readonly mode: number }, user: Ownership): string | undefined {
   if ((folder.mode & 0o002) !== 0) return "may be written by everybody";
   if ((folder.mode & 0o020) !== 0 && folder.gid !== user.gid) return `may be written by group ${folder.gid}`;
   return undefined;

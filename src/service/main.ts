@@ -5,6 +5,7 @@ import { keepYoungHeapSmall } from "../base/heap.ts";
 import { activationVariables, inheritedSocket } from "./activation.ts";
 import { bangerdCommand } from "./command-line.ts";
 import { loadConfig } from "./config.ts";
+import { requireSafeConfig } from "./folders.ts";
 import { lineLog, type AdjustableLog, type Log } from "./log.ts";
 import { locatePaths, type PathFlags } from "./paths.ts";
 
@@ -38,6 +39,7 @@ async function serve(flags: PathFlags, log: AdjustableLog): Promise<void> {
   const inheritedFd = inheritedSocket(process.env, process.pid);
   for (const name of activationVariables) delete process.env[name];
   const config = loadConfig(locatePaths(flags, surroundings));
+  if (flags.system === true && config.live.found) await requireSafeConfig(config.paths.configPath);
   using _said = config.live.follow((settings) => log.adjust(settings.log));
   // Not before the flags are known to be right: it brings gRPC and SQLite with it.
   const { startDaemon } = await import("./daemon.ts");

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, stat, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { chmod, mkdtemp, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { loadConfig } from "../../src/service/config.ts";
-import { claimFolder, folderProblem, unsafeBecause } from "../../src/service/folders.ts";
+import { folderCheck } from "../../src/service/folder-checks.ts";
+import { claimFolder, folderProblem, requireSafeConfig, unsafeBecause } from "../../src/service/folders.ts";
 import { locatePaths, resolvePaths, type PathFlags } from "../../src/service/paths.ts";
 
 let dir: TempDir;
@@ -160,6 +162,36 @@ describe("a daemon's folder", () => {
     }
   });
 
+  test("below one that everybody may write is refused, by whichever name, and not where a sticky bit is", async () => {
+    const open = await mkdtemp(join(dir.path, "open-"));
+    const deep = join(open, "mine", "state");
+    await claimFolder(deep, "state");
+    const link = join(dir.path, "link");
+    await symlink(join(open, "mine"), link);
+    for (const mode of [0o777, 0o702]) {
+      await chmod(open, mode);
+      for (const path of [deep, join(link, "state")]) {
+        await assert.rejects(
+          claimFolder(path, "state"),
+          (error) =>
+            hasReason(error, "STATE_UNSAFE") && error.facts["path"] === open && /above/.test(error.message),
+        );
+        const { ok, detail } = await folderCheck("state", path);
+        assert.equal(ok, false);
+        assert.match(detail, /above .* may be written by everybody/);
+      }
+    }
+    await chmod(open, 0o1777);
+    await claimFolder(deep, "state");
+    // What lies in the open, and leads to what is safe, can be exchanged as well.
+    const outside = await mkdtemp(join(dir.path, "open-"));
+    await symlink(join(open, "mine"), join(outside, "link"));
+    await chmod(outside, 0o777);
+    await assert.rejects(claimFolder(join(outside, "link", "state"), "state"), (error) =>
+      hasReason(error, "STATE_UNSAFE"),
+    );
+  });
+
   test("of temporary files or a socket may be everybody's where the system keeps each from the other's files", () => {
     const shared = { uid: 0, gid: 0, mode: 0o41777 };
     assert.equal(folderProblem(shared, "temporary"), undefined);
@@ -184,4 +216,23 @@ describe("a daemon's folder", () => {
     await writeFile(path, "");
     await assert.rejects(claimFolder(path, "state"), (error) => hasReason(error, "FILESYSTEM_ERROR"));
   });
+});
+
+test("a system's config that others may write to, or exchange, is refused", async () => {
+  const folder = await mkdtemp(join(dir.path, "etc-"));
+  const path = join(folder, "config.toml");
+  await writeFile(path, "", { mode: 0o644 });
+  await requireSafeConfig(path);
+  const unsafe = (named: string) => (error: unknown) =>
+    hasReason(error, "STATE_UNSAFE") && error.facts["path"] === named;
+  await chmod(path, 0o646);
+  await assert.rejects(requireSafeConfig(path), unsafe(path));
+  const words = ["--system", "--config", path, "--state-dir", join(dir.path, "s"), "--cache-dir", dir.path];
+  const bangerd = join(import.meta.dirname, "../../src/bin/bangerd.js");
+  const { status, stderr } = spawnSync(process.execPath, [bangerd, ...words], { encoding: "utf8" });
+  assert.equal(status, 1);
+  assert.match(stderr, /the config file .*config\.toml may be written by everybody/);
+  await chmod(path, 0o644);
+  await chmod(folder, 0o777);
+  await assert.rejects(requireSafeConfig(path), unsafe(folder));
 });
