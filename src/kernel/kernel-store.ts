@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
+import { BangerError, asBangerError, errnoOf, hasReason } from "../base/error.ts";
 import { removeTree, writeAtomic } from "../base/files.ts";
 import type { Limits } from "../base/limits.ts";
 import { removePublished, stageFolder, type StagedFolder } from "../base/published-folder.ts";
 import { freedBytes, treeBytes } from "../base/tree-bytes.ts";
 import { SingleFlight, type Crew } from "../blobs/single-flight.ts";
-import { hostArchitecture } from "./architecture.ts";
+import { hostArchitecture, requireRunsOn, runsOn } from "./architecture.ts";
 import { assembleKernel, type KernelFilePaths } from "./assemble.ts";
 import { chooseEntry, type EntryChoice } from "./choose-entry.ts";
 import { kernelTakenError } from "./kernel-errors.ts";
@@ -37,6 +37,8 @@ export interface KernelStoreDeps {
 export interface FetchOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: KernelProgress) => void;
+  /** The processor of the image that it is for, as OCI names it; undefined where it is to be kept for any. */
+  readonly neededFor?: string | undefined;
 }
 
 /** A kernel that is to be brought in, and the name that it gets here. */
@@ -46,12 +48,12 @@ export interface WantedKernel {
   readonly warnings: readonly string[];
 }
 
-type Progress = FetchOptions["onProgress"];
+type Waiter = Pick<FetchOptions, "onProgress" | "neededFor">;
 
 /** The kernels of a state folder: each a folder of its own, whole or not at all, and a row. */
 export class KernelStore {
   readonly #deps: KernelStoreDeps;
-  readonly #fetches = new SingleFlight<string, Progress, KernelRecord>();
+  readonly #fetches = new SingleFlight<string, Waiter, KernelRecord>();
   /** Kernels that pulls are being staged with, by id. */
   readonly #held = new Map<string, number>();
 
@@ -108,15 +110,25 @@ export class KernelStore {
   }
 
   /**
-   * Brings a kernel in, once for all who want it at the same time.
+   * Brings a kernel in, once for all who want it at the same time. One that runs the programs of none of their images
+   * is not kept.
    *
    * @throws BangerError of its source, KERNEL_INVALID, KERNEL_MISMATCH, NAME_TAKEN, DISK_FULL, CANCELLED.
    */
-  fetch(wanted: WantedKernel, { signal, onProgress }: FetchOptions): Promise<KernelRecord> {
+  async fetch(wanted: WantedKernel, options: FetchOptions): Promise<KernelRecord> {
     const { name } = wanted.entry;
+    const { signal, onProgress, neededFor } = options;
     // Each waiter is told on its own, even if two gave the same function.
-    const waiter: Progress = (progress) => onProgress(progress);
-    return this.#fetches.join(name, waiter, signal, (crew, shared) => this.#fetch(wanted, crew, shared));
+    const waiter: Waiter = { onProgress, neededFor };
+    try {
+      return await this.#fetches.join(name, waiter, signal, (crew, shared) =>
+        this.#fetch(wanted, crew, shared),
+      );
+    } catch (error) {
+      // It was on its way out, as nothing for those who came before.
+      if (isMismatchOfOthers(error, waiter)) return await this.fetch(wanted, options);
+      throw error;
+    }
   }
 
   /**
@@ -177,7 +189,7 @@ export class KernelStore {
     }
   }
 
-  async #fetch({ entry, warnings }: WantedKernel, crew: Crew<Progress>, signal: AbortSignal) {
+  async #fetch({ entry, warnings }: WantedKernel, crew: Crew<Waiter>, signal: AbortSignal) {
     const { catalog, limits, rows } = this.#deps;
     const here = await rows.findKernel(entry.name);
     // Another's fetch may have ended between this one's look and its turn.
@@ -185,8 +197,8 @@ export class KernelStore {
     await using folder = await this.stage();
     const fetchedInto = join(folder.dir, "fetched");
     await mkdir(fetchedInto, { mode: 0o700 });
-    const onProgress: Progress = (progress) => {
-      for (const tell of crew.all()) tell(progress);
+    const onProgress: Waiter["onProgress"] = (progress) => {
+      for (const waiter of crew.all()) waiter.onProgress(progress);
     };
     const fetched = await catalog.fetch(entry, { folder: fetchedInto, signal, onProgress });
     const facts = await assembleKernel(fetched, folder.dir, { own: true, limits, signal });
@@ -199,6 +211,7 @@ export class KernelStore {
         facts: { kernel: entry.name, kernelArchitecture: facts.architecture },
       });
     }
+    requireUse(entry.name, facts.architecture, [...crew.all()]);
     const all = { ...facts, warnings: [...warnings, ...fetched.warnings, ...facts.warnings] };
     return await this.#publish(folder, entry.name, all, formatKernelSource(entry.source));
   }
@@ -232,4 +245,24 @@ export class KernelStore {
     }
     return record;
   }
+}
+
+function serves(architecture: string, { neededFor }: Waiter): boolean {
+  return neededFor === undefined || runsOn(architecture, neededFor);
+}
+
+/** @throws BangerError KERNEL_MISMATCH where the kernel is for none of those who wait for it. */
+function requireUse(name: string, architecture: string, waiters: readonly Waiter[]): void {
+  const [first] = waiters;
+  if (first?.neededFor === undefined || waiters.some((waiter) => serves(architecture, waiter))) return;
+  requireRunsOn(name, architecture, first.neededFor);
+}
+
+/** Whether an error of `requireUse` was none of this one's. */
+function isMismatchOfOthers(error: unknown, waiter: Waiter): boolean {
+  if (!hasReason(error, "KERNEL_MISMATCH")) return false;
+  const { kernelArchitecture, imageArchitecture } = error.facts;
+  return (
+    kernelArchitecture !== undefined && imageArchitecture !== undefined && serves(kernelArchitecture, waiter)
+  );
 }

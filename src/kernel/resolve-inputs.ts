@@ -74,7 +74,7 @@ async function resolveRef(store: KernelStore, ref: string, options: ResolveOptio
   if (kernel === undefined) {
     const wanted = await store.choose(ref, architecture, signal);
     onFetch();
-    kernel = await store.fetch(wanted, options);
+    kernel = await store.fetch(wanted, { ...options, neededFor: architecture });
   }
   requireRunsOn(kernel.name, kernel.architecture, architecture);
   await using owned = new AsyncDisposableStack();

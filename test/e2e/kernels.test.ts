@@ -197,17 +197,13 @@ test("a kernel of another architecture than its catalog says, and than the image
   const honest = catalogFile({ name: "arm", architecture: "arm64", source });
   await assertRefused({ catalogs: [lying], ref: "lying", reason: "KERNEL_MISMATCH", says: /is for arm64/ });
   await assertRefused({ catalogs: [honest], ref: "arm", reason: "KERNEL_MISMATCH", says: /for arm64/ });
-  // With no catalog to say it beforehand: the kernel is brought in, whole and as what it is, and the image refused.
+  // With no catalog to say it beforehand: the kernel is fetched, and not kept, as nobody else asked for it.
   await using daemon = await daemonWith([]);
   const ref = `${source.url}@sha256:${source.sha256}`;
   const { events } = await followPull(daemon.home, [image, "--kernel-ref", ref]);
   assert.equal(events.at(-1)?.body["reason"], "KERNEL_MISMATCH");
   assert.deepEqual(namesBelow(join(daemon.home.state, "images")), []);
-  assert.deepEqual(namesBelow(join(daemon.home.state, "kernels")), [
-    "image",
-    "image/kernel",
-    "image/kernel.json",
-  ]);
+  assert.deepEqual(namesBelow(join(daemon.home.state, "kernels")), []);
 });
 
 test("modules of another version are a warning", async () => {

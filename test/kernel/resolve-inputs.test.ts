@@ -65,6 +65,33 @@ test("a kernel for another processor than the image's is refused, a 64-bit one t
   assert.deepEqual(await readdir(kernelsDir(rig.stateDir)), ["cloud"], "and nothing half staged");
 });
 
+test("one that was brought in for nobody but an image of another processor is not kept", async () => {
+  await using rig = await makeStoreRig();
+  const ref = { kind: "ref", ref: "artifact:registry.example/k:1" } as const;
+  const mismatch = (error: unknown) => hasReason(error, "KERNEL_MISMATCH");
+  const kernels = rig.withCatalog({ entries: [] });
+  await assert.rejects(resolveKernelInputs(kernels, ref, optionsFor("arm64")), mismatch);
+  assert.deepEqual(await rig.store.allKernels(), []);
+  assert.deepEqual(await readdir(kernelsDir(rig.stateDir)), []);
+
+  // Somebody else wants it at the same time, whoever came first: an image of its processor, or who asked for it.
+  for (const other of ["386", undefined]) {
+    for (const isFirst of [true, false]) {
+      const wanted = await kernels.choose(ref.ref, other, signal);
+      const fetch = () => kernels.fetch(wanted, { signal, onProgress: () => {}, neededFor: other });
+      const refuse = () => assert.rejects(resolveKernelInputs(kernels, ref, optionsFor("arm64")), mismatch);
+      const [kernel] = await (isFirst
+        ? Promise.all([fetch(), refuse()])
+        : Promise.all([refuse(), fetch()]).then(([, fetched]) => [fetched] as const));
+      assert.deepEqual(await rig.store.allKernels(), [{ id: kernel.id, name: kernel.name }]);
+      // One that was here before stays, as somebody brought it in.
+      await refuse();
+      assert.deepEqual(await rig.store.allKernels(), [{ id: kernel.id, name: kernel.name }]);
+      await kernels.remove(kernel, false);
+    }
+  }
+});
+
 test("a kernel that was written to behind the store's back is not used", async () => {
   await using rig = await makeStoreRig();
   await rig.kernels.import("cloud", rig.files, signal);
