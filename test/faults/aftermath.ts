@@ -52,7 +52,9 @@ export function strayFiles({ state, cache, temp }: DaemonHome): readonly string[
     ...namesBelow(state)
       .filter(
         (name) =>
-          !/^(banger\.db(-wal|-shm)?|daemon\.json|daemon\.ballast|.*\.lock|images(\/.*)?|kernels|\.[^/]*)$/.test(name),
+          !/^(banger\.db(-wal|-shm)?|daemon\.json|daemon\.ballast|.*\.lock|images(\/.*)?|kernels|\.[^/]*)$/.test(
+            name,
+          ),
       )
       .map((name) => `left in the state folder: ${name}`),
     ...namesBelow(join(state, "images"))
