@@ -69,7 +69,8 @@ export const hints: Readonly<Record<Reason, string>> = {
   TOO_MANY_STREAMS: "End some of the calls that are open, or spread them over several connections.",
   TOO_MANY_LEASES: "Release what is not needed; renew a lease by its lease_id instead of taking another.",
   TIMED_OUT: "Try again; if it happens twice, see `banger daemon status` and the daemon's log.",
-  GUEST_ASSETS_MISSING: "Build them with `npm run build:guest`, or pull with --no-agents.",
+  GUEST_ASSETS_MISSING:
+    "Build them with `npm run build:guest`, which takes gcc and libc6-dev, or pull with --no-agents.",
   E2FSPROGS_MISSING: "Install it: apt install e2fsprogs.",
   E2FSPROGS_TOO_OLD: "Install e2fsprogs 1.43 or later.",
   E2FSPROGS_FAILED: report,

@@ -80,8 +80,12 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: "banger pull ls", does: "the last pulls, and why one failed" },
     { line: "banger pull ls --active", does: "those under way or waiting" },
   ],
-  "banger pull watch": [{ line: "banger pull watch 7d21c0a4", does: "join a pull that somebody started" }],
-  "banger pull cancel": [{ line: "banger pull cancel 7d21c0a4", does: "end it for all who watch it" }],
+  "banger pull watch": [
+    { line: "banger pull watch p7d21c0a4b66e90f1", does: "join a pull that somebody started" },
+  ],
+  "banger pull cancel": [
+    { line: "banger pull cancel p7d21c0a4b66e90f1", does: "end it for all who watch it" },
+  ],
   "banger kernel ls": [{ line: "banger kernel ls", does: "the kernels that are here" }],
   "banger kernel catalog": [
     { line: "banger kernel catalog", does: "the kernels that --kernel-ref may name, and their catalogs" },
@@ -89,7 +93,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   "banger kernel pull": [
     { line: "banger kernel pull microvm", does: "of a catalog" },
     {
-      line: "banger kernel pull deb:linux-image-cloud-amd64.deb --name cloud",
+      line: "banger kernel pull deb:linux-image-6.1.0-56-cloud-amd64_6.1.192-2_amd64.deb --name cloud",
       does: "out of a Debian package of this machine",
     },
     { line: "banger kernel pull artifact:ghcr.io/org/kernel:6.1", does: "from a registry" },

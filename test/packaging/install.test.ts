@@ -125,3 +125,13 @@ test("the sandbox leaves little exposed", () => {
   );
   assert.equal(status, 0, `${stdout}${stderr}`);
 });
+
+test("npm 9, which is Debian's, does not compile what comes compiled", () => {
+  // npm keeps gypfile out of a lock file that it writes, and up to 10 asks nowhere else before it runs node-gyp.
+  const lock: unknown = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const installed = join(root, "node_modules");
+  assert.ok(existsSync(join(installed, "better-sqlite3/binding.gyp")), "it would be compiled");
+  assert.partialDeepStrictEqual(lock, {
+    packages: { "node_modules/better-sqlite3": { gypfile: false } },
+  });
+});

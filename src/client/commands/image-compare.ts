@@ -40,7 +40,7 @@ export function addImageCompare(image: Command, run: RunSession): void {
     );
   image
     .command("du")
-    .argument("<image>")
+    .argument("<image>", "name, id, or a unique beginning of an id")
     .argument("[path]", "a folder inside the image", "/")
     .description("tell what is large in an image, by folder, file and layer")
     .addOption(numberOption("--depth <levels>", 64, "levels of folders that are told apart", 1))

@@ -11,7 +11,7 @@ import { jsonOption } from "./options.ts";
 export function addImageFiles(image: Command, run: RunSession): void {
   image
     .command("files")
-    .argument("<image>")
+    .argument("<image>", "name, id, or a unique beginning of an id")
     .argument("[path]", "a folder inside the image", "/")
     .description("list a folder of an image")
     .addOption(jsonOption())
@@ -28,7 +28,7 @@ export function addImageFiles(image: Command, run: RunSession): void {
     );
   image
     .command("cat")
-    .argument("<image>")
+    .argument("<image>", "name, id, or a unique beginning of an id")
     .argument("<path>", "a file inside the image")
     .description("print a file of an image")
     .action((name: string, path: string) =>

@@ -72,18 +72,18 @@ export function addImageCommands(program: Command, run: RunSession, folder: stri
     );
   image
     .command("rename")
-    .argument("<image>")
-    .argument("<name>")
+    .argument("<image>", "name, id, or a unique beginning of an id")
+    .argument("<name>", "what it is called from now on")
     .description("give an image another name")
     .action((name: string, newName: string) => run((session) => renameImage(name, newName, session)));
   image
     .command("rm")
-    .argument("<image...>")
+    .argument("<image...>", "names, ids, or unique beginnings of ids")
     .description("delete images")
     .action((names: readonly string[]) => run((session) => removeImages(names, session)));
   image
     .command("verify")
-    .argument("<image>")
+    .argument("<image>", "name, id, or a unique beginning of an id")
     .description("read an image back, and compare it with what its layers say")
     .option("--full", "the contents of all files as well")
     .addOption(jsonOption())

@@ -41,8 +41,14 @@ export const pullOptions = (): Option[] => [
   new Option("--name <name>", "name of the image; the default is repository and tag"),
   new Option("--platform <os/arch>", "which image of an index").default("linux/amd64"),
   new Option("--size <size>", "size of the file system, as 4G; the default fits the image"),
-  new Option("--builder <builder>", "what makes the file system").choices(["direct", "e2fsprogs"]),
-  new Option("--verify <depth>", "how much to read back").choices(["metadata", "full"]),
+  new Option("--builder <builder>", "what makes the file system; the default is the config's").choices([
+    "direct",
+    "e2fsprogs",
+  ]),
+  new Option("--verify <depth>", "how much to read back; the default is metadata").choices([
+    "metadata",
+    "full",
+  ]),
   new Option(
     "--kernel-ref <kernel>",
     "a kernel that is here, of a catalog, or deb:FILE, artifact:REFERENCE",

@@ -39,7 +39,7 @@ export function addPullCommands(program: Command, run: RunSession): void {
     );
   pull
     .command("watch")
-    .argument("<id>")
+    .argument("<id>", "as `banger pull ls` shows it")
     .description("show a pull until it ends")
     .addOption(progressOption())
     .addOption(jsonOption())
@@ -56,7 +56,7 @@ export function addPullCommands(program: Command, run: RunSession): void {
     );
   pull
     .command("cancel")
-    .argument("<id>")
+    .argument("<id>", "as `banger pull ls` shows it")
     .description("end a pull, whoever watches it")
     .action((pullId: string) =>
       run(async ({ rpc, signal, terminal }) => {
