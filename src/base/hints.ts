@@ -23,7 +23,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   KERNEL_UNKNOWN: list,
   FILE_UNKNOWN: "List the folder above it: `banger image files IMAGE PATH`.",
   SOURCE_UNKNOWN: "Check the path and the tag.",
-  NAME_TAKEN: "Choose another name with --name.",
+  NAME_TAKEN: "Choose another name.",
   LEASE_UNKNOWN: "Acquire the image anew, without a lease_id.",
   IMAGE_IN_USE: "Release it first, or wait for its lease to end.",
   REGISTRY_AUTH: "Check that the repository exists and that you may read it.",

@@ -48,8 +48,20 @@ export async function writeSparseFile(
     return written;
   } catch (error) {
     await rm(temporary, { force: true });
-    throw asBangerError(error, op);
+    throw namedError(error, path);
   }
+}
+
+/** By the name that somebody gave, and not by that of the file beside it. */
+function namedError(error: unknown, path: string): BangerError {
+  const known = asBangerError(error, op);
+  if (error instanceof BangerError) return known;
+  const hint = `Check that there is room for it in ${dirname(path)}, and that you may write there, or name another file.`;
+  return new BangerError(known.reason, `${path} can't be written (${errnoOf(error) ?? known.message})`, {
+    op,
+    hint,
+    cause: error,
+  });
 }
 
 /** Replacing a device or a socket by a file is not what anybody wants who names one. */

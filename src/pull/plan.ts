@@ -82,7 +82,7 @@ export async function planPull(
   if (holder !== undefined && holder.repository !== image.repository) {
     throw new BangerError("NAME_TAKEN", `the name ${name} belongs to an image of ${holder.repository}`, {
       op: "name image",
-      hint: "Choose another name with --name, or rename or remove that image.",
+      hint: "Choose another name with --name, or rename or delete that image.",
       facts: { name, image: holder.id },
     });
   }

@@ -19,6 +19,9 @@ const op = "read request";
 /** The largest ext4 of 4 KiB blocks with 32-bit block numbers, in bytes. */
 const maxSizeBytes = 2n ** 44n - 4096n;
 
+/** One block of ext4's, below which the number can only be a slip: `--size 12` for 12G. */
+const minSizeBytes = 4096n;
+
 /** Characters of a reference; the longest that the grammar allows is about half of this. */
 const maxReference = 4096;
 
@@ -116,6 +119,8 @@ function parseReference(text: string): string {
 function parseSize(bytes: bigint): number | undefined {
   if (bytes === 0n) return undefined;
   if (bytes < 0n) throw invalid("SIZE_INVALID", "size_bytes", "is negative");
+  // Known at once, and not after everything was fetched: no image fits into a single block.
+  if (bytes < minSizeBytes) throw invalid("SIZE_INVALID", "size_bytes", `is less than ${minSizeBytes} bytes`);
   if (bytes > maxSizeBytes) throw invalid("SIZE_INVALID", "size_bytes", `is more than ${maxSizeBytes} bytes`);
   return Number(bytes);
 }

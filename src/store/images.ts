@@ -275,7 +275,7 @@ function nameTakenError(
 ): BangerError {
   return new BangerError("NAME_TAKEN", `the name ${name} is held by an image of ${holder.repository}`, {
     op: "name image",
-    hint: "Choose another name with --name, or rename or delete the image that holds it.",
+    hint: "Choose another name, or rename or delete the image that holds it.",
     fields: [{ field: "name", description: `It is held by image ${holder.id}.` }],
     facts: { name, holderId: holder.id, holderRepository: holder.repository },
   });
