@@ -31,10 +31,10 @@ async function timed<T>(what: string, action: () => Promise<T>): Promise<T> {
 }
 
 const layers = await layersOf(layout);
-const indexes = await timed("scan", () => scanLayers(layers, indexFolder));
+const { blobs, indexes } = await timed("scan", () => scanLayers(layers, indexFolder));
 const tree = await timed("flatten", () => runInSlices(flatten(indexes, { limits }), signal));
 const uuid = "01234567-89ab-8def-8123-456789abcdef";
-const given = { tree, layers, target, tempDir: work, sizeBytes: undefined, uuid, hashSeed: uuid };
+const given = { tree, layers: blobs, target, tempDir: work, sizeBytes: undefined, uuid, hashSeed: uuid };
 const build = await timed("build", () =>
   builder.build({ ...given, reserveBytes: 0, limits, signal, onProgress: () => {} }),
 );

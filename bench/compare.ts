@@ -24,7 +24,7 @@ export async function compareBuilders(layout: string, work: string): Promise<str
   try {
     const layers = await layersOf(layout);
     const tree = await runInSlices(
-      flatten(await scanLayers(layers, join(work, "indexes")), { limits }),
+      flatten((await scanLayers(layers, join(work, "indexes"))).indexes, { limits }),
       signal,
     );
     const uuid = "01234567-89ab-8def-8123-456789abcdef";

@@ -21,7 +21,8 @@ mkdirSync(work, { recursive: true });
 const layers = await layersOf(layout);
 const live = layers.map(() => ({ bytes: 0, until: 0 }));
 {
-  const tree = await runInSlices(flatten(await scanLayers(layers, indexFolder), { limits }), signal);
+  const { indexes } = await scanLayers(layers, indexFolder);
+  const tree = await runInSlices(flatten(indexes, { limits }), signal);
   for (const { inode } of everyInode(tree.root)) {
     const counted = inode.kind === "file" ? live[inode.content.layer] : undefined;
     if (counted === undefined || inode.kind !== "file") continue;

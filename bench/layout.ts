@@ -31,15 +31,17 @@ export function parseFigures(text: string): ReadonlyMap<string, number> {
   return new Map(Object.entries(parsed).map(([name, value]) => [name, Number(value)]));
 }
 
-/** Scans layers side by side, or takes the indexes that the folder has of them. */
+/** Scans layers side by side, or takes the indexes that the folder has of them, and says which, as a pull does. */
 export async function scanLayers(
   layers: readonly BenchLayer[],
   indexFolder: string,
-): Promise<readonly LayerIndex[]> {
+): Promise<{ readonly blobs: readonly BenchLayer[]; readonly indexes: readonly LayerIndex[] }> {
   const { signal } = new AbortController();
   await using pool = makeScanPool();
   const scanner = new LayerScanner({ pool, indexFolder, limits: defaultLimits });
   const scan = (layer: BenchLayer): Promise<ScannedLayer> =>
     scanner.scan(layer, { mediaType: layer.mediaType, signal });
-  return (await Promise.all(layers.map(scan))).map(({ index }) => index);
+  const scanned = await Promise.all(layers.map(scan));
+  const blobs = layers.map((layer, at) => ({ ...layer, verifiedNow: scanned[at]?.cached === false }));
+  return { blobs, indexes: scanned.map(({ index }) => index) };
 }

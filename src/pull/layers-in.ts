@@ -97,8 +97,9 @@ async function bringLayerIn(input: LayersInput, downloads: TurnQueue, index: num
   const scanned = await clock.time("scan", () =>
     input.scanner.scan(blob, { mediaType, signal, onProgress: progress("scan", "scanning") }),
   );
-  emitScanned(input, index, scanned.value.index, scanned.value.cached, scanned.durationMs);
-  return { blob, index: scanned.value.index };
+  const { index: entries, cached: known } = scanned.value;
+  emitScanned(input, index, entries, known, scanned.durationMs);
+  return { blob: { ...blob, verifiedNow: !known }, index: entries };
 }
 
 /** Another place of a layer that came in already: each place is reported once. */

@@ -31,6 +31,9 @@ export interface ContentContext {
  * follows from the runs alone, so neither the number of threads nor the order in which they finish matters. The first
  * failure stops all; once this settles none of them writes any more.
  *
+ * A blob that was not `verifiedNow` is hashed on the way. One that was is inflated only: it was compared with its
+ * diffID within this pull.
+ *
  * @throws BangerError LAYER_INVALID or DIFFID_MISMATCH where a blob is not what was scanned, DISK_FULL, CANCELLED.
  */
 export async function writeContents(
@@ -47,7 +50,8 @@ export async function writeContents(
   const either = AbortSignal.any([signal, stop.signal]);
   let failure: unknown;
   const write = async ({ layer, runs }: LayerRuns): Promise<void> => {
-    const job = { blob: layer.path, layer: layer.digest, target, runs, limits };
+    const { path: blob, digest, verifiedNow = false } = layer;
+    const job = { blob, layer: digest, verifiedNow, target, runs, limits };
     try {
       await pool.run(job, { signal: either, onProgress });
     } catch (error) {

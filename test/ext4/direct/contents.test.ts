@@ -115,6 +115,18 @@ for (const [what, decay, reason] of decays) {
   });
 }
 
+test("a blob that was verified just now is not hashed again, and any other is", async () => {
+  await using folder = await makeTempDir("banger-test-");
+  const content = noise(200_000);
+  const layer = await writeLayer(folder.path, content);
+  flip(layer.path, 4);
+  const plan = { runsByLayer: [packed([0, 0, content.length])], sizeBytes: 204_800 };
+  const work = { folder: folder.path, plan };
+  const image = await write({ ...work, layers: [{ ...layer, verifiedNow: true }] });
+  assert.ok(image.subarray(0, content.length).equals(content));
+  await refused({ ...work, layers: [{ ...layer, verifiedNow: false }] }, "DIFFID_MISMATCH");
+});
+
 test("a plain archive has no checksum, and its decay is found out all the same", async () => {
   await using folder = await makeTempDir("banger-test-");
   const layer = await writeLayer(folder.path, noise(200_000), "none");
