@@ -1,3 +1,5 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { digestOf } from "../../src/base/digest.ts";
 import { BlobCache } from "../../src/blobs/cache.ts";
 import { noise } from "../fakes/registry/images.ts";
@@ -6,8 +8,17 @@ import { noise } from "../fakes/registry/images.ts";
 const bytes = noise(300_000);
 const cache = await BlobCache.open(process.argv[2] ?? "");
 
+function writtenBytes(): number {
+  const sizes = readdirSync(cache.folders.ingest).map(
+    (name) => statSync(join(cache.folders.ingest, name)).size,
+  );
+  return Math.max(0, ...sizes);
+}
+
 async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes.subarray(0, 100_000);
+  // What is written is written behind what is received.
+  while (writtenBytes() < 100_000) await new Promise((resolve) => setTimeout(resolve, 5));
   process.send?.("halfway");
   // A timer that is never reached keeps the process alive until it is killed.
   await new Promise((resolve) => setTimeout(resolve, 60_000));

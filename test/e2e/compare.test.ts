@@ -72,7 +72,7 @@ test("two images that share a layer: what differs between them, and what is larg
   // The lower layer's etc/mode is hidden, and counts for nothing.
   assert.deepEqual(layers, ["300005", "100002"]);
   const text = await runCli(daemon, "image", "du", "one", "/usr/lib");
-  assert.match(text.stdout, /^293 KiB in 2 inodes\n\nSIZE +INODES +FILE\n293 KiB +1 +usr\/lib\/big\n/);
+  assert.match(text.stdout, /^293 KiB in 2 inodes\n\n +SIZE +INODES +FILE\n293 KiB +1 +usr\/lib\/big\n/);
   for (const path of ["/none", "/etc/same"]) {
     assert.equal((await runCli(daemon, "image", "du", "one", path)).status, 3, path);
   }
