@@ -22,11 +22,8 @@ export async function compareBuilders(layout: string, work: string): Promise<str
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work);
   try {
-    const layers = await layersOf(layout);
-    const tree = await runInSlices(
-      flatten((await scanLayers(layers, join(work, "indexes"))).indexes, { limits }),
-      signal,
-    );
+    const { blobs: layers, indexes } = await scanLayers(await layersOf(layout), join(work, "indexes"));
+    const tree = await runInSlices(flatten(indexes, { limits }), signal);
     const uuid = "01234567-89ab-8def-8123-456789abcdef";
     const given = {
       tree,

@@ -3,7 +3,7 @@ import { defaultLimits } from "../src/base/limits.ts";
 import { LayoutSource } from "../src/registry/local-layout.ts";
 import { parsePlatform } from "../src/oci/platform.ts";
 import type { LayerIndex } from "../src/layers/layer-index.ts";
-import type { LayerBlob } from "../src/layers/root-tree.ts";
+import type { LayerBlob, ScannedBlob } from "../src/layers/root-tree.ts";
 import { LayerScanner, makeScanPool, type ScannedLayer } from "../src/layers/scan.ts";
 
 /** A layer of a layout on this disk, and the media type that the manifest gives it. */
@@ -35,13 +35,12 @@ export function parseFigures(text: string): ReadonlyMap<string, number> {
 export async function scanLayers(
   layers: readonly BenchLayer[],
   indexFolder: string,
-): Promise<{ readonly blobs: readonly BenchLayer[]; readonly indexes: readonly LayerIndex[] }> {
+): Promise<{ readonly blobs: readonly ScannedBlob[]; readonly indexes: readonly LayerIndex[] }> {
   const { signal } = new AbortController();
   await using pool = makeScanPool();
   const scanner = new LayerScanner({ pool, indexFolder, limits: defaultLimits });
   const scan = (layer: BenchLayer): Promise<ScannedLayer> =>
     scanner.scan(layer, { mediaType: layer.mediaType, signal });
   const scanned = await Promise.all(layers.map(scan));
-  const blobs = layers.map((layer, at) => ({ ...layer, verifiedNow: scanned[at]?.cached === false }));
-  return { blobs, indexes: scanned.map(({ index }) => index) };
+  return { blobs: scanned.map(({ blob }) => blob), indexes: scanned.map(({ index }) => index) };
 }

@@ -1,6 +1,6 @@
 import type { Limits } from "../base/limits.ts";
 import type { Trash } from "../base/trash.ts";
-import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
+import type { RootTree, ScannedBlob } from "../layers/root-tree.ts";
 
 export type BuilderName = "e2fsprogs" | "direct";
 
@@ -8,7 +8,7 @@ export type BuilderName = "e2fsprogs" | "direct";
 export interface BuildInput {
   readonly tree: RootTree;
   /** Oldest first; `Content.layer` and `Origin.layer` count in it. Those with no live content are not opened. */
-  readonly layers: readonly LayerBlob[];
+  readonly layers: readonly ScannedBlob[];
   /** The file to make; must not exist. The caller removes it when the build fails. */
   readonly target: string;
   /** A folder of the caller's, in which the builder makes its own. */

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { joinBytes, printable, utf8Bytes } from "../base/bytes.ts";
 import { digestOf, parseDigest, type Digest } from "../base/digest.ts";
 import { asBangerError } from "../base/error.ts";
@@ -9,7 +10,7 @@ import { runInSlices, type Sliced } from "../base/slices.ts";
 import { joinPath, lastName, parentPath, type CleanPath } from "../layers/entry-path.ts";
 import { flatten } from "../layers/flatten.ts";
 import type { EntryLoss, LayerEntry, LayerIndex } from "../layers/layer-index.ts";
-import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
+import type { LayerBlob, RootTree, ScannedBlob } from "../layers/root-tree.ts";
 import { scanLayer } from "../layers/scan-layer.ts";
 import { everyInode, inodeAt, type NamedInode } from "../layers/tree-walk.ts";
 import type { GuestAssets } from "./assets.ts";
@@ -45,7 +46,7 @@ export interface InjectionInput extends GuestLayerOptions {
 /** An image with its guest assets. Whoever asked for it disposes of it, once nobody reads its layer any more. */
 export interface Injection extends AsyncDisposable {
   /** The layer that the assets are in: to be read after the image's own. */
-  readonly blob: LayerBlob;
+  readonly blob: ScannedBlob;
   readonly tree: RootTree;
   readonly files: readonly InjectedFile[];
   /** What was emptied or taken away, absolute and printable. */
@@ -73,7 +74,8 @@ async function inject(input: InjectionInput): Promise<Injection> {
   const digest = digestOf(archive);
   await using resources = new AsyncDisposableStack();
   const temp = resources.use(await makeTempDir("guest-", input.tempDir));
-  const blob: LayerBlob = { digest, diffId: digest, path: join(temp.path, "layer.tar") };
+  const path = join(temp.path, "layer.tar");
+  const blob: ScannedBlob = { digest, diffId: digest, path, crc32: crc32(archive) };
   await writeFile(blob.path, archive, { mode: 0o600 });
   const index = await indexOf(blob, limits);
   const tree = await runInSlices(flatten([...indexes, index], { limits }), signal);
@@ -110,9 +112,9 @@ async function indexOf(blob: LayerBlob, limits: Limits): Promise<LayerIndex> {
     entry: (entry: LayerEntry) => void entries.push(entry),
     loss: (loss: EntryLoss) => void losses.push(loss),
   };
-  const { compression, inflatedBytes } = await scanLayer(blob, limits, sink, () => {});
+  const facts = await scanLayer(blob, limits, sink, () => {});
   const { digest: blobDigest, diffId } = blob;
-  return { blobDigest, diffId, compression, inflatedBytes, entries, losses };
+  return { blobDigest, diffId, ...facts, entries, losses };
 }
 
 /** Inodes between two pauses. */

@@ -121,7 +121,7 @@ function* encodeTree(tree: RootTree, manifest: Digest, chunks: Buffer[]): Sliced
     if (entry.kind === "file") inflatedBytes = Math.max(inflatedBytes, entry.storedBytes);
     if (encoder.entries % entriesPerSlice === 0) yield;
   }
-  encoder.finish({ inflatedBytes, compression: "none" });
+  encoder.finish({ inflatedBytes, compression: "none", blobCrc32: undefined });
   return origins.finish(manifest);
 }
 

@@ -12,6 +12,8 @@ export interface LayerIndex {
   readonly diffId: Digest;
   readonly inflatedBytes: number;
   readonly compression: Compression;
+  /** CRC-32 of the blob as it was scanned; undefined where the index is of no blob, as an image's stored tree is. */
+  readonly blobCrc32: number | undefined;
   /** In the archive's order. */
   readonly entries: readonly LayerEntry[];
   /** What the archive says and no RootTree can hold: found while reading headers. */

@@ -88,10 +88,10 @@ export interface LayerBlob {
   readonly digest: Digest;
   readonly diffId: Digest;
   readonly path: string;
-  /**
-   * This very pull has inflated it from end to end and compared it with its diffID, so whoever inflates it next need
-   * not ask again whether its disk has changed it. Never set where the index came from the cache: that may be months
-   * old.
-   */
-  readonly verifiedNow?: boolean;
+}
+
+/** One whose index is at hand. */
+export interface ScannedBlob extends LayerBlob {
+  /** Of its bytes when they were scanned, as of LayerIndex: whoever inflates it again compares. */
+  readonly crc32: number;
 }

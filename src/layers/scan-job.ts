@@ -1,6 +1,6 @@
 import type { Limits } from "../base/limits.ts";
-import type { Inflated } from "./decompress.ts";
 import type { LayerBlob } from "./root-tree.ts";
+import type { ScanFacts } from "./scan-layer.ts";
 
 /** What a scanning thread is sent. */
 export interface ScanJob {
@@ -13,7 +13,7 @@ export interface ScanJob {
 }
 
 /** What it answers; the index itself is at `indexPath`. */
-export interface ScanJobResult extends Inflated {
+export interface ScanJobResult extends ScanFacts {
   readonly entries: number;
 }
 

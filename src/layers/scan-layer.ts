@@ -1,5 +1,6 @@
 import { Digester, algorithmOf } from "../base/digest.ts";
 import type { Limits } from "../base/limits.ts";
+import { BlobSum } from "./blob-sum.ts";
 import { ContentHash, emptySha256 } from "./content-hash.ts";
 import { inflateLayer, type Inflated } from "./decompress.ts";
 import { layerFault } from "./layer-fault.ts";
@@ -12,6 +13,11 @@ import { TarReader, type TarSink } from "./tar/tar-reader.ts";
 export interface ScanSink {
   entry(entry: LayerEntry): void;
   loss(loss: EntryLoss): void;
+}
+
+/** What an index says of its layer besides its entries. */
+export interface ScanFacts extends Inflated {
+  readonly blobCrc32: number;
 }
 
 /**
@@ -27,10 +33,12 @@ export async function scanLayer(
   limits: Limits,
   sink: ScanSink,
   onProgress: (compressedBytes: number) => void,
-): Promise<Inflated> {
+): Promise<ScanFacts> {
   const diffId = new Digester(algorithmOf(blob.diffId));
   const reader = new TarReader(new HashingSink(sink), blob.digest, limits);
-  const inflated = await inflateLayer(blob.path, { layer: blob.digest, limits, onProgress }, (piece) => {
+  const sum = new BlobSum();
+  const options = { layer: blob.digest, limits, onProgress, onRead: (piece: Buffer) => sum.update(piece) };
+  const inflated = await inflateLayer(blob.path, options, (piece) => {
     diffId.update(piece);
     reader.push(piece);
   });
@@ -44,7 +52,7 @@ export async function scanLayer(
       name: undefined,
     });
   }
-  return inflated;
+  return { ...inflated, blobCrc32: sum.finish(blob.path) };
 }
 
 /** Holds a file's entry back until its content is hashed. */

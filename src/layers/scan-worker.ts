@@ -20,10 +20,10 @@ async function scanIntoFile(job: ScanJob, context: JobContext<ScanJobProgress>):
     const { digest: blobDigest, diffId } = job.blob;
     const write = boundedWriter(file, job);
     const encoder = new IndexEncoder({ blobDigest, diffId }, write);
-    const inflated = await scanLayer(job.blob, job.limits, encoder, throttled(context.progress));
-    encoder.finish(inflated);
+    const facts = await scanLayer(job.blob, job.limits, encoder, throttled(context.progress));
+    encoder.finish(facts);
     renameSync(job.temporaryPath, job.indexPath);
-    return { ...inflated, entries: encoder.entries };
+    return { ...facts, entries: encoder.entries };
   } finally {
     closeSync(file);
   }

@@ -10,7 +10,7 @@ import { WorkerPool, workerFile } from "../base/workers.ts";
 import { loadIndex, temporarySuffix } from "./index/cache.ts";
 import { layerFault } from "./layer-fault.ts";
 import type { Compression, LayerIndex } from "./layer-index.ts";
-import type { LayerBlob } from "./root-tree.ts";
+import type { LayerBlob, ScannedBlob } from "./root-tree.ts";
 import type { ScanJob, ScanJobProgress, ScanJobResult } from "./scan-job.ts";
 
 const op = "scan layer";
@@ -39,6 +39,7 @@ export interface ScanOptions {
 }
 
 export interface ScannedLayer {
+  readonly blob: ScannedBlob;
   readonly index: LayerIndex;
   /** The index of an earlier scan was used. */
   readonly cached: boolean;
@@ -67,7 +68,7 @@ export class LayerScanner {
     if (signal.aborted) throw asBangerError(signal.reason, op);
     const path = indexPath(this.#options.indexFolder, blob.digest);
     const known = await this.#load(path, blob, signal);
-    if (known !== undefined) return { index: withMediaType(known, options.mediaType), cached: true };
+    if (known !== undefined) return scanned(blob, known, options.mediaType, true);
     await this.#scanInto(path, blob, options);
     const index = await this.#load(path, blob, signal);
     if (index === undefined)
@@ -75,14 +76,16 @@ export class LayerScanner {
         op,
         hint: "Check the disk that holds the cache folder.",
       });
-    return { index: withMediaType(index, options.mediaType), cached: false };
+    return scanned(blob, index, options.mediaType, false);
   }
 
-  async #load(path: string, blob: LayerBlob, signal: AbortSignal): Promise<LayerIndex | undefined> {
+  async #load(path: string, blob: LayerBlob, signal: AbortSignal): Promise<BlobIndex | undefined> {
     const { limits } = this.#options;
     const index = await loadIndex(path, blob.digest, blob.diffId, limits, signal);
-    if (index !== undefined) checkLimits(index, limits);
-    return index;
+    // Earlier versions kept no checksum of the blob: without one nobody would see it decay.
+    if (index?.blobCrc32 === undefined) return undefined;
+    checkLimits(index, limits);
+    return { ...index, blobCrc32: index.blobCrc32 };
   }
 
   async #scanInto(path: string, blob: LayerBlob, options: ScanOptions): Promise<void> {
@@ -96,6 +99,17 @@ export class LayerScanner {
       throw asBangerError(error, op);
     }
   }
+}
+
+type BlobIndex = LayerIndex & { readonly blobCrc32: number };
+
+function scanned(blob: LayerBlob, index: BlobIndex, mediaType: string, cached: boolean): ScannedLayer {
+  const { digest, diffId, path } = blob;
+  return {
+    blob: { digest, diffId, path, crc32: index.blobCrc32 },
+    index: withMediaType(index, mediaType),
+    cached,
+  };
 }
 
 /** A cached index was made under the limits of its day. */

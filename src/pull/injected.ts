@@ -1,6 +1,6 @@
 import type { Limits } from "../base/limits.ts";
 import { injectGuest, type Injection } from "../guest/inject.ts";
-import type { LayerBlob, RootTree } from "../layers/root-tree.ts";
+import type { RootTree, ScannedBlob } from "../layers/root-tree.ts";
 import type { PullEventBody } from "./events.ts";
 import type { LayerIn } from "./layers-in.ts";
 import type { PullPlan } from "./plan.ts";
@@ -10,7 +10,7 @@ import type { StageClock } from "./stage-clock.ts";
 /** What is to be built: the image's own layers, or those and one more. */
 export interface Injected extends AsyncDisposable {
   readonly tree: RootTree;
-  readonly blobs: readonly LayerBlob[];
+  readonly blobs: readonly ScannedBlob[];
   readonly injection: Injection | undefined;
   readonly durationMs: number;
 }

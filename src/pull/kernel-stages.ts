@@ -93,7 +93,8 @@ export class PullKernel implements AsyncDisposable {
       const layer = await makeModulesLayer({ dir, release, folders, files, tempDir, signal });
       const { blob } = this.#owned.use(layer);
       const mediaType = "application/vnd.oci.image.layer.v1.tar";
-      return { blob, index: (await scanner.scan(blob, { mediaType, signal })).index };
+      const scanned = await scanner.scan(blob, { mediaType, signal });
+      return { blob: scanned.blob, index: scanned.index };
     });
     return [value];
   }

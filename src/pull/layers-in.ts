@@ -3,7 +3,7 @@ import { BangerError } from "../base/error.ts";
 import type { BlobCache } from "../blobs/cache.ts";
 import type { LayerIndex } from "../layers/layer-index.ts";
 import type { LayerScanner } from "../layers/scan.ts";
-import type { LayerBlob } from "../layers/root-tree.ts";
+import type { ScannedBlob } from "../layers/root-tree.ts";
 import type { ImageSource, ResolvedImage, SourceOptions } from "../oci/image-source.ts";
 import type { PullEventBody, Stage } from "./events.ts";
 import type { StageClock } from "./stage-clock.ts";
@@ -21,7 +21,7 @@ export interface LayersInput {
 }
 
 export interface LayerIn {
-  readonly blob: LayerBlob;
+  readonly blob: ScannedBlob;
   readonly index: LayerIndex;
 }
 
@@ -93,13 +93,15 @@ async function bringLayerIn(input: LayersInput, downloads: TurnQueue, index: num
     sparedBytes,
   });
 
-  const blob: LayerBlob = { digest, diffId, path };
   const scanned = await clock.time("scan", () =>
-    input.scanner.scan(blob, { mediaType, signal, onProgress: progress("scan", "scanning") }),
+    input.scanner.scan(
+      { digest, diffId, path },
+      { mediaType, signal, onProgress: progress("scan", "scanning") },
+    ),
   );
-  const { index: entries, cached: known } = scanned.value;
+  const { blob, index: entries, cached: known } = scanned.value;
   emitScanned(input, index, entries, known, scanned.durationMs);
-  return { blob: { ...blob, verifiedNow: !known }, index: entries };
+  return { blob, index: entries };
 }
 
 /** Another place of a layer that came in already: each place is reported once. */

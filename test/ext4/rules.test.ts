@@ -5,7 +5,7 @@ import { utf8Bytes, type ByteString } from "../../src/base/bytes.ts";
 import type { RootfsBuilder } from "../../src/ext4/builder.ts";
 import { makeDirectBuilder } from "../../src/ext4/direct/builder.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
-import type { DirectoryInode, Inode, LayerBlob, RootTree } from "../../src/layers/root-tree.ts";
+import type { DirectoryInode, Inode, ScannedBlob, RootTree } from "../../src/layers/root-tree.ts";
 import { makeScanPool } from "../../src/layers/scan.ts";
 import { everyInode } from "../../src/layers/tree-walk.ts";
 import { writeLayout } from "../fakes/registry/images.ts";
@@ -18,7 +18,7 @@ import { buildTree, dir } from "./tree-builder.ts";
 
 interface Forest {
   readonly tree: RootTree;
-  readonly layers: readonly LayerBlob[];
+  readonly layers: readonly ScannedBlob[];
 }
 
 /** Bytes of one case's files, holes included, that are read through a mount. */
@@ -49,7 +49,7 @@ function bytesOf(tree: RootTree): number {
 }
 
 function planted(trees: readonly Forest[]): Forest {
-  const layers: LayerBlob[] = [];
+  const layers: ScannedBlob[] = [];
   const children = new Map<ByteString, Inode>();
   for (const [at, { tree, layers: own }] of trees.entries()) {
     children.set(utf8Bytes(`case-${at}`), moved(tree.root, layers.length, new Map()));

@@ -1,7 +1,7 @@
 import { byteString, type ByteString } from "../../src/base/bytes.ts";
 import { writeLayer } from "../layers/layer-blob.ts";
 import type { Compression } from "../../src/layers/layer-index.ts";
-import type { LayerBlob } from "../../src/layers/root-tree.ts";
+import type { ScannedBlob } from "../../src/layers/root-tree.ts";
 import { noise } from "./sample-tree.ts";
 import type { BuiltTree } from "./tree-builder.ts";
 
@@ -15,7 +15,7 @@ export async function layTree(
   { stored }: BuiltTree,
   folder: string,
   count = 3,
-): Promise<readonly LayerBlob[]> {
+): Promise<readonly ScannedBlob[]> {
   const streams = Array.from({ length: count }, () => ({ parts: [] as Buffer[], length: 0 }));
   let next = 0;
   for (const [inode, bytes] of stored) {

@@ -26,8 +26,8 @@ async function indexOf(blob: LayerBlob): Promise<LayerIndex> {
     entry: (entry: LayerEntry) => void entries.push(entry),
     loss: (loss: EntryLoss) => void losses.push(loss),
   };
-  const { compression, inflatedBytes } = await scanLayer(blob, defaultLimits, sink, () => {});
-  return { blobDigest: blob.digest, diffId: blob.diffId, compression, inflatedBytes, entries, losses };
+  const facts = await scanLayer(blob, defaultLimits, sink, () => {});
+  return { blobDigest: blob.digest, diffId: blob.diffId, ...facts, entries, losses };
 }
 
 /** The tree of an image with those entries, and a kernel's modules laid over it. */

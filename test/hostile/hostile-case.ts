@@ -1,6 +1,6 @@
 import type { Digest } from "../../src/base/digest.ts";
 import { digestOf } from "../../src/base/digest.ts";
-import type { LayerBlob } from "../../src/layers/root-tree.ts";
+import type { ScannedBlob } from "../../src/layers/root-tree.ts";
 import { compress } from "../layers/layer-blob.ts";
 
 /** One layer as somebody with bad intentions publishes it: the blob's bytes, and what the config says of it. */
@@ -27,7 +27,7 @@ export interface HostileCase {
 /** A case as it waits on disk, for another process to take: what made it needs more memory than taking it may. */
 export interface StoredCase {
   readonly name: string;
-  readonly layers: readonly LayerBlob[];
+  readonly layers: readonly ScannedBlob[];
   readonly expect: Expectation;
   readonly build: Build;
 }

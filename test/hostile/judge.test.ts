@@ -95,7 +95,7 @@ function judged(
 ): string {
   const error = new BangerError(reason, message, { op: "scan layer", ...details });
   const outcome: Outcome = { kind: "refused", error };
-  const layer = { digest: someDigest, diffId: someDigest, path: "" };
+  const layer = { digest: someDigest, diffId: someDigest, path: "", crc32: 0 };
   return judgeCase({ name: "c", layers: [layer], expect, build: "no" }, outcome).join("\n");
 }
 

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { digestOf, hexOf } from "../../src/base/digest.ts";
 import { allCases } from "./all-cases.ts";
 import type { StoredCase } from "./hostile-case.ts";
@@ -13,7 +14,7 @@ export function prepareCases(blobFolder: string, canary: string): readonly Store
       const digest = digestOf(blob);
       const path = join(blobFolder, hexOf(digest));
       writeFileSync(path, blob);
-      return { digest, diffId, path };
+      return { digest, diffId, path, crc32: crc32(blob) };
     });
     return { name, expect, build, layers: blobs };
   });

@@ -5,7 +5,7 @@ import type { RootfsBuilder } from "../../src/ext4/builder.ts";
 import { inspectImage } from "../../src/ext4/verify.ts";
 import { flatten } from "../../src/layers/flatten.ts";
 import type { LayerIndex } from "../../src/layers/layer-index.ts";
-import type { LayerBlob, RootTree } from "../../src/layers/root-tree.ts";
+import type { ScannedBlob, RootTree } from "../../src/layers/root-tree.ts";
 import type { LayerScanner } from "../../src/layers/scan.ts";
 import type { StoredCase } from "./hostile-case.ts";
 
@@ -69,7 +69,7 @@ export interface Construction {
 /** What building and reading back an accepted tree has come to; a verdict that is not clean counts as thrown. */
 export async function construct(
   tree: RootTree,
-  layers: readonly LayerBlob[],
+  layers: readonly ScannedBlob[],
   how: Construction,
 ): Promise<Outcome> {
   const { target, tempDir, limits, builder } = how;

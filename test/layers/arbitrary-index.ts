@@ -88,8 +88,9 @@ export const arbitraryIndex: fc.Arbitrary<LayerIndex> = record({
   parts: fc.array(part, { maxLength: 30 }),
   lossy: fc.array(fc.tuple(fc.nat(29), fc.string()), { maxLength: 3 }),
   compression: fc.constantFrom("none", "gzip", "zstd"),
+  blobCrc32: fc.option(fc.nat(0xffff_ffff), { nil: undefined }),
   digests: fc.tuple(fc.string(), fc.string(), fc.constantFrom("sha256", "sha512")),
-}).map(({ parts, lossy, compression, digests: [blob, diff, algorithm] }) => {
+}).map(({ parts, lossy, compression, blobCrc32, digests: [blob, diff, algorithm] }) => {
   const entries = parts.map((entry, i): LayerEntry => ({ number: i + 1, ...entry }));
   const losses = lossy.flatMap(([at, detail]): EntryLoss[] => {
     const entry = entries[at];
@@ -102,6 +103,7 @@ export const arbitraryIndex: fc.Arbitrary<LayerIndex> = record({
     diffId: digestOf(Buffer.from(diff), algorithm),
     inflatedBytes: 2 ** 50,
     compression,
+    blobCrc32,
     entries,
     losses,
   };

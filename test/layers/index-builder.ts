@@ -134,6 +134,7 @@ export function layerWithLosses(parts: readonly Part[], losses: readonly EntryLo
     diffId: digestOf(Buffer.from(`${id} inflated`)),
     inflatedBytes: offset + 1024,
     compression: "gzip",
+    blobCrc32: undefined,
     entries,
     losses,
   };

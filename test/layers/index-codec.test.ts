@@ -107,6 +107,7 @@ function indexOf(entry: LayerEntry, rest: Partial<LayerIndex> = {}): LayerIndex 
     diffId: digestOf(Buffer.from("diff")),
     inflatedBytes: 2048,
     compression: "gzip",
+    blobCrc32: 0xfedc_ba98,
     entries: [entry],
     losses: [],
     ...rest,

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { constants, gzipSync, zstdCompressSync } from "node:zlib";
+import { constants, crc32, gzipSync, zstdCompressSync } from "node:zlib";
 import { digestOf, hexOf } from "../../src/base/digest.ts";
 import type { Compression } from "../../src/layers/layer-index.ts";
-import type { LayerBlob } from "../../src/layers/root-tree.ts";
+import type { ScannedBlob } from "../../src/layers/root-tree.ts";
 
 export function compress(bytes: Buffer, compression: Compression): Buffer {
   if (compression === "gzip") return gzipSync(bytes, { level: 1 });
@@ -16,14 +16,14 @@ export async function writeLayer(
   folder: string,
   archive: Buffer,
   compression: Compression = "gzip",
-): Promise<LayerBlob> {
+): Promise<ScannedBlob> {
   return writeBlob(folder, compress(archive, compression), archive);
 }
 
 /** Writes any bytes as a blob that says to inflate to `archive`. */
-export async function writeBlob(folder: string, bytes: Buffer, archive: Buffer): Promise<LayerBlob> {
+export async function writeBlob(folder: string, bytes: Buffer, archive: Buffer): Promise<ScannedBlob> {
   const digest = digestOf(bytes);
   const path = join(folder, hexOf(digest));
   await writeFile(path, bytes);
-  return { digest, diffId: digestOf(archive), path };
+  return { digest, diffId: digestOf(archive), path, crc32: crc32(bytes) };
 }

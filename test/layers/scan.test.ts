@@ -2,15 +2,17 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { after, before, test } from "node:test";
 import { digestOf } from "../../src/base/digest.ts";
 import { hasReason, type Reason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { defaultLimits, type Limits } from "../../src/base/limits.ts";
 import { sweepIndexes } from "../../src/layers/index/cache.ts";
+import { encodeIndex } from "../../src/layers/index/encode.ts";
 import type { LayerBlob } from "../../src/layers/root-tree.ts";
 import { indexPath, LayerScanner, makeScanPool, type ScannedLayer } from "../../src/layers/scan.ts";
-import { writeBlob, writeLayer } from "./layer-blob.ts";
+import { compress, writeBlob, writeLayer } from "./layer-blob.ts";
 import { dir, file, header, paxSparse, symlink, tar } from "./tar-builder.ts";
 
 const ociGzip = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -102,6 +104,28 @@ test("a damaged index is made anew", async () => {
     assert.deepEqual(again.index, first.index);
     assert.ok((await readFile(path)).equals(whole));
   }
+});
+
+test("the blob's checksum comes with it, scanned or cached, padding after the compressed data included", async () => {
+  const at = await freshFolder();
+  const bytes = Buffer.concat([compress(archive, "gzip"), Buffer.alloc(3_000_000)]);
+  const blob = await writeBlob(at, bytes, archive);
+  for (const cached of [false, true]) {
+    const scanned = await scan(scannerOn(at), blob);
+    assert.equal(scanned.cached, cached);
+    assert.equal(scanned.blob.crc32, crc32(bytes));
+  }
+});
+
+test("an index without the blob's checksum, as earlier versions wrote it, is made anew", async () => {
+  const at = await freshFolder();
+  const blob = await writeLayer(at, archive);
+  const first = await scan(scannerOn(at), blob);
+  const path = indexPath(at, blob.digest);
+  await writeFile(path, encodeIndex({ ...first.index, blobCrc32: undefined }));
+  const again = await scan(scannerOn(at), blob);
+  assert.equal(again.cached, false);
+  assert.deepEqual(again.index, first.index);
 });
 
 test("an index of the same blob with another diffID is not used, and the diffID is verified again", async () => {

@@ -1,7 +1,7 @@
 import { BangerError, asBangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
 import { WorkerPool, workerFile } from "../../base/workers.ts";
-import type { LayerBlob } from "../../layers/root-tree.ts";
+import type { ScannedBlob } from "../../layers/root-tree.ts";
 import { runCount, sourceEnd, type PackedRuns } from "./content-runs.ts";
 import type { ContentJob, ContentProgress } from "./content-worker.ts";
 
@@ -18,7 +18,7 @@ export function contentPool(size: number): ContentPool {
 export interface ContentContext {
   /** The image: there, as long as it will be, and reading as zeros. */
   readonly target: string;
-  readonly layers: readonly LayerBlob[];
+  readonly layers: readonly ScannedBlob[];
   readonly limits: Limits;
   readonly pool: ContentPool;
   readonly signal: AbortSignal;
@@ -31,8 +31,7 @@ export interface ContentContext {
  * follows from the runs alone, so neither the number of threads nor the order in which they finish matters. The first
  * failure stops all; once this settles none of them writes any more.
  *
- * A blob that was not `verifiedNow` is hashed on the way. One that was is inflated only: it was compared with its
- * diffID within this pull.
+ * Each blob's checksum is taken on the way and compared with that of what was scanned.
  *
  * @throws BangerError LAYER_INVALID or DIFFID_MISMATCH where a blob is not what was scanned, DISK_FULL, CANCELLED.
  */
@@ -50,8 +49,8 @@ export async function writeContents(
   const either = AbortSignal.any([signal, stop.signal]);
   let failure: unknown;
   const write = async ({ layer, runs }: LayerRuns): Promise<void> => {
-    const { path: blob, digest, verifiedNow = false } = layer;
-    const job = { blob, layer: digest, verifiedNow, target, runs, limits };
+    const { path: blob, digest, crc32 } = layer;
+    const job = { blob, layer: digest, crc32, target, runs, limits };
     try {
       await pool.run(job, { signal: either, onProgress });
     } catch (error) {
@@ -64,14 +63,14 @@ export async function writeContents(
 }
 
 interface LayerRuns {
-  readonly layer: LayerBlob;
+  readonly layer: ScannedBlob;
   readonly runs: PackedRuns;
 }
 
 /** So that no thread is left alone with a long one at the end. */
 function longestFirst(
   runsByLayer: readonly PackedRuns[],
-  layers: readonly LayerBlob[],
+  layers: readonly ScannedBlob[],
 ): readonly LayerRuns[] {
   const live: LayerRuns[] = [];
   for (const [number, runs] of runsByLayer.entries()) {

@@ -5,6 +5,7 @@ import type { EntryLoss, LayerEntry, LayerIndex, Segment, Timestamp, Xattr } fro
 import { noXattrs } from "../tar/xattrs.ts";
 import { ByteReader, IndexDefect } from "./byte-reader.ts";
 import {
+  blobCrc32Tag,
   compressions,
   entryTags,
   footerBytes,
@@ -61,9 +62,8 @@ function* decode(file: Buffer, binding: IndexBinding): Sliced<LayerIndex> {
     for (let i = 0; i < recordsPerSlice && !body.atEnd; i++) records.read();
     yield;
   }
-  const { entries, losses } = records.finish();
   const { inflatedBytes, compression } = footer;
-  return { ...binding, inflatedBytes, compression, entries, losses };
+  return { ...binding, inflatedBytes, compression, ...records.finish() };
 }
 
 function* checkHash(file: Buffer): Sliced<undefined> {
@@ -98,6 +98,7 @@ class RecordReader {
   /** One allocation for all hashes: a million little buffers cost several times their bytes. */
   readonly #hashes: Buffer;
   #files = 0;
+  #blobCrc32: number | undefined;
   #mtime: Timestamp = { seconds: 0, nanoseconds: 0 };
 
   constructor(body: ByteReader, footer: Footer) {
@@ -109,16 +110,17 @@ class RecordReader {
   read(): void {
     const tag = this.#in.u8();
     if (tag === lossTag) this.#losses.push(this.#loss());
+    else if (tag === blobCrc32Tag && this.#blobCrc32 === undefined) this.#blobCrc32 = this.#in.u32();
     else this.#entries.push(this.#entry(tag));
   }
 
-  finish(): { entries: readonly LayerEntry[]; losses: readonly EntryLoss[] } {
+  finish(): Pick<LayerIndex, "entries" | "losses" | "blobCrc32"> {
     const { entries, files, losses } = this.#footer;
     if (this.#entries.length !== entries || this.#files !== files || this.#losses.length !== losses)
       throw new IndexDefect("it has not as many records as it says");
     if (this.#losses.some(({ entryNumber }) => entryNumber > entries))
       throw new IndexDefect("it has a loss of an entry that it has not");
-    return { entries: this.#entries, losses: this.#losses };
+    return { entries: this.#entries, losses: this.#losses, blobCrc32: this.#blobCrc32 };
   }
 
   #entry(tag: number): LayerEntry {

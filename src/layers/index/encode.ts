@@ -1,7 +1,16 @@
 import { BangerError } from "../../base/error.ts";
-import type { Compression, EntryLoss, FileEntry, LayerEntry, LayerIndex } from "../layer-index.ts";
+import type { EntryLoss, FileEntry, LayerEntry, LayerIndex } from "../layer-index.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { compressions, entryTags, lossKinds, lossTag, magic, version, type IndexBinding } from "./format.ts";
+import {
+  blobCrc32Tag,
+  compressions,
+  entryTags,
+  lossKinds,
+  lossTag,
+  magic,
+  version,
+  type IndexBinding,
+} from "./format.ts";
 
 /** Writes an index record by record, so that whoever scans never holds it. */
 export class IndexEncoder {
@@ -89,8 +98,12 @@ export class IndexEncoder {
   }
 
   /** Writes the end of the file. Call once. */
-  finish(facts: { readonly inflatedBytes: number; readonly compression: Compression }): void {
+  finish(facts: Pick<LayerIndex, "inflatedBytes" | "compression" | "blobCrc32">): void {
     const out = this.#out;
+    if (facts.blobCrc32 !== undefined) {
+      out.u8(blobCrc32Tag);
+      out.u32(facts.blobCrc32);
+    }
     out.f64(facts.inflatedBytes);
     out.u32(this.#entries);
     out.u32(this.#files);

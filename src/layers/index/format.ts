@@ -6,7 +6,8 @@ import type { Compression, LayerEntry, LossKind } from "../layer-index.ts";
  *
  *     magic, version        8 bytes, u32
  *     blob digest, diffID   texts: what the index is bound to
- *     records               a tag and its fields each; entries in the archive's order, losses among them
+ *     records               a tag and its fields each; entries in the archive's order, losses among them, and at the
+ *                           end the CRC-32 of the blob, a u32, where there is a blob
  *     footer                f64 inflated bytes, u32 entries, u32 files, u32 losses, u8 compression
  *     sha256                of all before it, 32 bytes
  *
@@ -38,6 +39,7 @@ export const entryTags: readonly LayerEntry["kind"][] = [
   "fifo",
 ];
 export const lossTag = 0x40;
+export const blobCrc32Tag = 0x41;
 
 export const compressions: readonly Compression[] = ["none", "gzip", "zstd"];
 

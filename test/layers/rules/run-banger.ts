@@ -5,7 +5,7 @@ import { defaultLimits } from "../../../src/base/limits.ts";
 import { runThrough } from "../../../src/base/slices.ts";
 import { BlobCache } from "../../../src/blobs/cache.ts";
 import { flatten } from "../../../src/layers/flatten.ts";
-import type { Inode, LayerBlob, RootTree } from "../../../src/layers/root-tree.ts";
+import type { Inode, ScannedBlob, RootTree } from "../../../src/layers/root-tree.ts";
 import { LayerScanner, type ScanPool } from "../../../src/layers/scan.ts";
 import { everyName } from "../../../src/layers/tree-walk.ts";
 import { parsePlatform } from "../../../src/oci/platform.ts";
@@ -16,7 +16,7 @@ import type { HostEntry } from "../../system/host-tree.ts";
 /** What banger made of an image: a tree, or a refusal. */
 export type BangerResult =
   | { readonly refused: string; readonly tree?: undefined }
-  | { readonly refused?: undefined; readonly tree: RootTree; readonly layers: readonly LayerBlob[] };
+  | { readonly refused?: undefined; readonly tree: RootTree; readonly layers: readonly ScannedBlob[] };
 
 /** Takes an image in a layout through a pull's first stages: resolve, fetch, scan, flatten. */
 export async function runBanger(layout: string, pool: ScanPool, cacheFolder: string): Promise<BangerResult> {
@@ -32,7 +32,7 @@ async function treeOf(
   layout: string,
   pool: ScanPool,
   cacheFolder: string,
-): Promise<{ readonly tree: RootTree; readonly layers: readonly LayerBlob[] }> {
+): Promise<{ readonly tree: RootTree; readonly layers: readonly ScannedBlob[] }> {
   const limits = defaultLimits;
   const clock = recordingClock();
   const { signal } = new AbortController();
@@ -45,15 +45,15 @@ async function treeOf(
   const cache = await BlobCache.open(cacheFolder, { limits, clock });
   const scanner = new LayerScanner({ pool, indexFolder: join(cacheFolder, "indexes"), limits });
   const indexes = [];
-  const layers: LayerBlob[] = [];
+  const layers: ScannedBlob[] = [];
   for (const [at, layer] of manifest.layers.entries()) {
     const { path } = await cache.fetch(layer, (from) => source.openBlob(layer, from, options), options);
     const diffId = config.diffIds[at];
     if (diffId === undefined) throw new RangeError("a layer without a diffID");
     const { mediaType, digest } = layer;
-    const blob = { digest, diffId, path };
-    layers.push(blob);
-    indexes.push((await scanner.scan(blob, { mediaType, signal })).index);
+    const scanned = await scanner.scan({ digest, diffId, path }, { mediaType, signal });
+    layers.push(scanned.blob);
+    indexes.push(scanned.index);
   }
   return { tree: runThrough(flatten(indexes, { limits })), layers };
 }
