@@ -1,3 +1,5 @@
+import { unsafeCharacters } from "./unsafe-characters.ts";
+
 declare const byteBrand: unique symbol;
 
 /**
@@ -50,9 +52,8 @@ export function bytesToBuffer(bytes: ByteString): Buffer {
 }
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-// C0, DEL, C1, bidirectional controls, and the backslash that introduces an escape.
-// oxlint-disable-next-line no-control-regex -- control characters are what it is for
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff\\]/u;
+// With C0, and the backslash that introduces an escape.
+const unprintable = new RegExp(`[\\u0000-\\u001f${unsafeCharacters}\\\\]`, "u");
 
 /**
  * The bytes for a person: UTF-8 where they are printable UTF-8, otherwise every byte outside of printable ASCII

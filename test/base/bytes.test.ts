@@ -9,6 +9,7 @@ import {
   splitPath,
   utf8Bytes,
 } from "../../src/base/bytes.ts";
+import { safeText } from "../../src/client/render/text.ts";
 
 const cases: readonly (readonly [string, Buffer, string])[] = [
   ["plain", Buffer.from("usr/bin"), "usr/bin"],
@@ -20,6 +21,9 @@ const cases: readonly (readonly [string, Buffer, string])[] = [
   ["right-to-left override", Buffer.from("a\u202eb"), "a\\xe2\\x80\\xaeb"],
   ["backslash", Buffer.from("a\\x0a"), "a\\\\x0a"],
   ["byte order mark", Buffer.from("\ufeffa"), "\\xef\\xbb\\xbfa"],
+  ["Arabic letter mark", Buffer.from("a\u061cb"), "a\\xd8\\x9cb"],
+  ["zero-width space", Buffer.from("a\u200bb"), "a\\xe2\\x80\\x8bb"],
+  ["joined emoji", Buffer.from("👨‍👩‍👧"), "👨‍👩‍👧"],
   ["empty", Buffer.alloc(0), ""],
 ];
 for (const [name, bytes, text] of cases) {
@@ -49,6 +53,12 @@ test("what is shown can be typed back", () => {
     fc.property(fc.uint8Array(), (array) => {
       const bytes = byteString(Buffer.from(array));
       assert.equal(fromPrintable(printable(bytes)), bytes);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (name) => {
+      const text = printable(utf8Bytes(name));
+      assert.equal(safeText(text), text, "a terminal gets it unchanged");
     }),
   );
   assert.equal(fromPrintable("a\\q\\x9"), utf8Bytes("a\\q\\x9"), "no escape of ours");

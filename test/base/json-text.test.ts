@@ -5,7 +5,7 @@ import { jsonText } from "../../src/base/json-text.ts";
 import { safeText } from "../../src/client/render/text.ts";
 
 test("JSON text moves no cursor and turns no line around", () => {
-  const nasty = "\u009b31m\u007f\u202e\u2066\u200b\ufeff\u2028\u001b[31m\n";
+  const nasty = "\u009b31m\u007f\u202e\u2066\u200b\ufeff\u2028\u001b[31m\n\u061c\u00ad\u{e0041}";
   const text = jsonText({ [nasty]: [nasty] });
   assert.match(text, /^[ -~]+$/);
   assert.deepEqual(JSON.parse(text), { [nasty]: [nasty] });

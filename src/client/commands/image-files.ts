@@ -3,6 +3,7 @@ import { ImageService } from "../../../gen/banger/image/v1/image_service_pb.ts";
 import { allPages, pageSize } from "../pages.ts";
 import { fileJson, fileTable } from "../render/file-text.ts";
 import { pretty } from "../render/json.ts";
+import { safeLines } from "../render/text.ts";
 import type { RunSession } from "../session.ts";
 import { columnsOf, printLines, writeAll } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
@@ -30,12 +31,23 @@ export function addImageFiles(image: Command, run: RunSession): void {
     .command("cat")
     .argument("<image>", "name, id, or a unique beginning of an id")
     .argument("<path>", "a file inside the image")
-    .description("print a file of an image")
+    .description("print a file of an image; what would steer a terminal is shown there as an escape")
     .action((name: string, path: string) =>
       run(async ({ rpc, signal, terminal }) => {
         const chunks = rpc.stream(ImageService.method.readFile, { image: name, path }, signal);
-        for await (const { chunk } of chunks) await writeAll(terminal.stdout, chunk, signal);
+        const text =
+          terminal.stdout.isTTY === true ? new TextDecoder("utf-8", { ignoreBOM: true }) : undefined;
+        for await (const { chunk } of chunks) {
+          const shown = text === undefined ? chunk : terminalBytes(text.decode(chunk, { stream: true }));
+          await writeAll(terminal.stdout, shown, signal);
+        }
+        if (text !== undefined) await writeAll(terminal.stdout, terminalBytes(text.decode()), signal);
         return undefined;
       }),
     );
+}
+
+/** An image is somebody else's: what it holds must not move the cursor or answer for whoever sits there. */
+function terminalBytes(text: string): Uint8Array {
+  return Buffer.from(safeLines(text));
 }

@@ -1,3 +1,5 @@
+import { unsafeCharacters } from "../../base/unsafe-characters.ts";
+
 const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /** Drawn over two columns by terminals: East Asian wide and full-width blocks (Unicode TR 11), and emoji. */
@@ -5,10 +7,8 @@ const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\ufe0f/u;
 const invisible = /^[\p{Mark}\p{Format}]+$/u;
 
-/** C0, DEL, C1, line separators, bidirectional controls, zero-width characters and lone surrogates. */
-const unsafe =
-  // oxlint-disable-next-line no-control-regex -- control characters are what it is for
-  /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
+/** With C0 and lone surrogates. */
+const unsafe = new RegExp(`[\\u0000-\\u001f${unsafeCharacters}]|\\p{Surrogate}`, "gu");
 
 /**
  * Text of a server, an image or a registry, for a terminal: what could move the cursor, change colours or
@@ -20,6 +20,11 @@ export function safeText(text: string): string {
     const hex = code.toString(16);
     return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
   });
+}
+
+/** The same for text of several lines, whose breaks and tabs stay. */
+export function safeLines(text: string): string {
+  return text.replace(/[^\n\t]+/g, safeText);
 }
 
 /** Columns that one grapheme takes on a terminal. */

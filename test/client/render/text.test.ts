@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { displayWidth, padEnd, padStart, safeText, truncate } from "../../../src/client/render/text.ts";
+import {
+  displayWidth,
+  padEnd,
+  padStart,
+  safeLines,
+  safeText,
+  truncate,
+} from "../../../src/client/render/text.ts";
 import { formatBytes, formatDuration, plural } from "../../../src/client/render/units.ts";
 import { drawLine, wantsColour } from "../../../src/client/render/paint.ts";
 import { facts, table } from "../../../src/client/render/table.ts";
@@ -50,12 +57,20 @@ const shown: readonly (readonly [string, string])[] = [
   ["\u009b31m", "\\x9b31m"],
   ["evil\u202egnp.exe", "evil\\u{202e}gnp.exe"],
   ["\ud800", "\\u{d800}"],
+  ["\u061calm", "\\u{61c}alm"],
+  ["soft\u00adhyphen", "soft\\xadhyphen"],
+  ["tag\u{e0041}", "tag\\u{e0041}"],
+  ["👨‍👩‍👧", "👨‍👩‍👧"],
 ];
 
 for (const [text, expected] of shown) {
   test(`${JSON.stringify(text)} is shown as ${JSON.stringify(expected)}`, () =>
     assert.equal(safeText(text), expected));
 }
+
+test("of several lines the breaks and tabs stay", () => {
+  assert.equal(safeLines("a\tb\n\u001b[2Jc\r\n"), "a\tb\n\\x1b[2Jc\\x0d\n");
+});
 
 const sizes: readonly (readonly [number | bigint, string])[] = [
   [0, "0 B"],
