@@ -98,6 +98,7 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   const server = new Server({
     "grpc.max_concurrent_streams": 2 * config.limits.clientStreams,
     "grpc.max_receive_message_length": maxRequestBytes,
+    interceptors: [...observing.interceptors],
   });
   const health = addApi(server, {
     store,

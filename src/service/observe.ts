@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { ServerInterceptor } from "@grpc/grpc-js";
 import type { PullObserver } from "../pull/observer.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { Log } from "./log.ts";
@@ -14,6 +15,8 @@ import type { SocketAccess } from "./unix-socket.ts";
 /** What watches a daemon at work. */
 export interface Observing {
   readonly observers: readonly PullObserver[];
+  /** For the server whose calls are to be measured; none where nobody asks for figures. */
+  readonly interceptors: readonly ServerInterceptor[];
   /** Begins to serve figures, where that is asked for. @throws BangerError SOCKET_INVALID. */
   serve(sources: MetricSources): Promise<void>;
 }
@@ -38,7 +41,7 @@ export function observe(
   } = live.settings;
   const observers: PullObserver[] = [pullLog(log)];
   if (endpoint !== undefined) observers.push(pullTraces(endpoint, version, log, owned));
-  if (listen === undefined || !wanted) return { observers, serve: async () => {} };
+  if (listen === undefined || !wanted) return { observers, interceptors: [], serve: async () => {} };
   const metrics = owned.use(new DaemonMetrics());
   observers.push(metrics);
   const serve = async (sources: MetricSources): Promise<void> => {
@@ -46,7 +49,7 @@ export function observe(
     const { address } = owned.use(await serveMetrics(listen, access, page));
     log.info("metrics", { address });
   };
-  return { observers, serve };
+  return { observers, interceptors: [metrics.interceptor], serve };
 }
 
 function pullTraces(endpoint: string, version: string, log: Log, owned: AsyncDisposableStack): PullObserver {

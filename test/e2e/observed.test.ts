@@ -69,6 +69,7 @@ test("a pull is seen in figures, in a trace and in the log, and its credentials 
   const good = await pull("app");
   assert.equal(good.status, 0, good.stderr);
   assert.equal((await pull("none")).status, 3);
+  assert.equal((await runCli(daemon, "image", "ls")).status, 0);
   await collector.heard(2);
 
   const lines = daemon
@@ -84,6 +85,13 @@ test("a pull is seen in figures, in a trace and in the log, and its credentials 
   assert.match(page, /^banger_pulls_active 0$/m);
   assert.match(page, /^banger_images 1$/m);
   assert.match(page, /^banger_stage_duration_seconds_count\{stage="build"\} 1$/m);
+  const calls = 'service="banger.image.v1.ImageService",method=';
+  for (const line of [
+    `banger_streams_total{${calls}"PullImage",code="OK"} 1`,
+    `banger_streams_total{${calls}"PullImage",code="NOT_FOUND"} 1`,
+    `banger_call_duration_seconds_count{${calls}"ListImages",code="OK"} 1`,
+  ])
+    assert.ok(page.split("\n").includes(line), `${line} in ${page}`);
   const figure = (name: string): number =>
     Number(
       page

@@ -12,10 +12,12 @@ export interface TestServer extends AsyncDisposable {
   readonly client: Client;
 }
 
-export async function serve(addServices: (server: Server) => void): Promise<TestServer> {
+export async function serve(
+  addServices: (server: Server) => void,
+  server = new Server(),
+): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), "banger-grpc-"));
   const socketPath = join(folder, "s.sock");
-  const server = new Server();
   addServices(server);
   const listener = await listenOn(server, socketPath);
   const client = connectTo(socketPath);

@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { ServerInterceptor } from "@grpc/grpc-js";
 import type { PullEvent } from "../../pull/events.ts";
 import type { EndedPull, PullObserver } from "../../pull/observer.ts";
+import { CallMetrics } from "./call-metrics.ts";
 import { Counter, Histogram, type Metric } from "./exposition.ts";
 
 /** What the figures are asked of when somebody wants them. */
@@ -29,13 +31,19 @@ const loopResolutionMs = 20;
 
 /** Counts while the daemon runs, and tells all figures at once. Its owner disposes of it. */
 export class DaemonMetrics implements PullObserver, Disposable {
-  readonly #pulls = new Counter("outcome", outcomes);
-  readonly #bytes = new Counter("from", ["source", "resumed", "cache"]);
-  readonly #stages = new Histogram("stage", stageBounds);
+  readonly #pulls = new Counter(outcomes.map((outcome) => ({ outcome })));
+  readonly #bytes = new Counter(["source", "resumed", "cache"].map((from) => ({ from })));
+  readonly #stages = new Histogram(stageBounds);
+  readonly #calls = new CallMetrics();
   readonly #loop = monitorEventLoopDelay({ resolution: loopResolutionMs });
 
   constructor() {
     this.#loop.enable();
+  }
+
+  /** Measures the calls of a server that is made with it. */
+  get interceptor(): ServerInterceptor {
+    return this.#calls.interceptor;
   }
 
   begun(): void {
@@ -45,14 +53,14 @@ export class DaemonMetrics implements PullObserver, Disposable {
   said({ body }: PullEvent): void {
     if (body.kind !== "layerFetched") return;
     const { sizeBytes, cached, receivedBytes = 0, sparedBytes = 0 } = body;
-    this.#bytes.add("source", receivedBytes);
-    this.#bytes.add("resumed", sparedBytes);
-    if (cached) this.#bytes.add("cache", sizeBytes);
+    this.#bytes.add({ from: "source" }, receivedBytes);
+    this.#bytes.add({ from: "resumed" }, sparedBytes);
+    if (cached) this.#bytes.add({ from: "cache" }, sizeBytes);
   }
 
   ended({ outcome, stages }: EndedPull): void {
-    this.#pulls.add(outcome);
-    for (const { stage, begin, end } of stages) this.#stages.observe(stage, (end - begin) / 1000);
+    this.#pulls.add({ outcome });
+    for (const { stage, begin, end } of stages) this.#stages.observe({ stage }, (end - begin) / 1000);
   }
 
   /** All of it, as it is now. The event loop's delay is that since the last time. */
@@ -81,6 +89,7 @@ export class DaemonMetrics implements PullObserver, Disposable {
         type: "histogram",
         samples: this.#stages.samples(),
       },
+      ...this.#calls.metrics(),
       gauge("banger_images", "Images that are published.", images),
       gauge("banger_cache_bytes", "Bytes of the cache on its disk.", cacheBytes),
       this.#loopDelay(),

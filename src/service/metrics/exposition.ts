@@ -52,41 +52,48 @@ function renderNumber(value: number): string {
   return value === -Infinity ? "-Inf" : String(value);
 }
 
-/** Counts of one thing by one label, which only grow. */
+/** Counts of one thing by its labels, which only grow. */
 export class Counter {
-  readonly #label: string;
-  readonly #counts: Map<string, number>;
+  readonly #samples = new Map<string, { readonly labels: Labels; value: number }>();
 
-  /** @param values of the label that are there from the start, so that a rate can be taken of the first one too */
-  constructor(label: string, values: readonly string[]) {
-    this.#label = label;
-    this.#counts = new Map(values.map((value) => [value, 0]));
+  /** @param known labels that are there from the start, so that a rate can be taken of the first one too */
+  constructor(known: readonly Labels[] = []) {
+    for (const labels of known) this.add(labels, 0);
   }
 
-  add(value: string, amount = 1): void {
-    this.#counts.set(value, (this.#counts.get(value) ?? 0) + amount);
+  add(labels: Labels, amount = 1): void {
+    const key = renderLabels(labels);
+    const sample = this.#samples.get(key) ?? { labels, value: 0 };
+    this.#samples.set(key, sample);
+    sample.value += amount;
   }
 
   samples(): readonly Sample[] {
-    return [...this.#counts].map(([value, count]) => ({ labels: { [this.#label]: value }, value: count }));
+    return [...this.#samples.values()].map(({ labels, value }) => ({ labels, value }));
   }
 }
 
-/** How often what was measured was at most this or that, by one label. */
+interface Series {
+  readonly labels: Labels;
+  readonly counts: number[];
+  sum: number;
+  count: number;
+}
+
+/** How often what was measured was at most this or that, by its labels. */
 export class Histogram {
-  readonly #label: string;
   readonly #bounds: readonly number[];
-  readonly #series = new Map<string, { readonly counts: number[]; sum: number; count: number }>();
+  readonly #series = new Map<string, Series>();
 
   /** @param bounds upper ends of the buckets, growing; one for all the rest is added */
-  constructor(label: string, bounds: readonly number[]) {
-    this.#label = label;
+  constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
   }
 
-  observe(label: string, value: number): void {
-    const series = this.#series.get(label) ?? { counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
-    this.#series.set(label, series);
+  observe(labels: Labels, value: number): void {
+    const key = renderLabels(labels);
+    const series = this.#series.get(key) ?? { labels, counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
+    this.#series.set(key, series);
     // Buckets are cumulative: each counts all that is not above its end.
     for (const [at, bound] of this.#bounds.entries())
       if (value <= bound) series.counts[at] = (series.counts[at] ?? 0) + 1;
@@ -96,8 +103,7 @@ export class Histogram {
 
   samples(): readonly Sample[] {
     const samples: Sample[] = [];
-    for (const [label, { counts, sum, count }] of this.#series) {
-      const labels = { [this.#label]: label };
+    for (const { labels, counts, sum, count } of this.#series.values()) {
       for (const [at, bound] of [...this.#bounds, Infinity].entries()) {
         const value = counts[at] ?? count;
         samples.push({ suffix: "_bucket", labels: { ...labels, le: renderNumber(bound) }, value });

@@ -28,9 +28,9 @@ describe("Prometheus' text format", () => {
   });
 
   test("a counter has its known labels from the start", () => {
-    const counter = new Counter("outcome", ["good", "bad"]);
-    counter.add("bad");
-    counter.add("bad", 4);
+    const counter = new Counter([{ outcome: "good" }, { outcome: "bad" }]);
+    counter.add({ outcome: "bad" });
+    counter.add({ outcome: "bad" }, 4);
     assert.deepEqual(counter.samples(), [
       { labels: { outcome: "good" }, value: 0 },
       { labels: { outcome: "bad" }, value: 5 },
@@ -38,8 +38,8 @@ describe("Prometheus' text format", () => {
   });
 
   test("a histogram's buckets count all that is not above them, the last one everything", () => {
-    const histogram = new Histogram("stage", [1, 10]);
-    for (const value of [0.5, 1, 5, 100]) histogram.observe("build", value);
+    const histogram = new Histogram([1, 10]);
+    for (const value of [0.5, 1, 5, 100]) histogram.observe({ stage: "build" }, value);
     const samples = histogram.samples();
     const text = renderMetrics([{ name: "d", help: "H.", type: "histogram", samples }]);
     assert.deepEqual(text.trim().split("\n").slice(2), [
