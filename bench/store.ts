@@ -1,16 +1,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { ImageOrder, ImageService } from "../gen/banger/image/v1/image_service_pb.ts";
 import { openChannel } from "../src/client/channel.ts";
 import { imagePaths, markerName } from "../src/images/layout.ts";
 import { openStore } from "../src/store/store.ts";
 import { seedStore } from "../test/store/seed.ts";
 import { makeDaemonHome, startDaemonProcess } from "../test/system/daemon-process.ts";
+import { callDurations, durationText, durationsSince } from "./call-durations.ts";
 
 /**
  * `npm run bench -- store [IMAGES [CALLS]]`: a daemon with 10,000 images. How long it takes to start, recovery of every folder
  * included, and how long a client waits for a page, an image and a new name: the whole call, over the socket. On a busy
- * machine most of that is waiting for a processor; what the daemon itself computes is told beside it.
+ * machine most of that is waiting for a processor, and some is what this process does with the answer: what the daemon
+ * computes is told beside it, and below it how long the daemon says that it took, from a call's arrival until its
+ * answer was encoded.
  */
 const count = Number(process.argv[3] ?? 10_000);
 const calls = Number(process.argv[4] ?? 2000);
@@ -18,6 +22,9 @@ const { method } = ImageService;
 const never = new AbortController().signal;
 
 await using home = await makeDaemonHome();
+const metricsSocket = join(home.folder, "metrics.sock");
+const env = { BANGER_CONFIG: join(home.folder, "config.toml") };
+writeFileSync(env.BANGER_CONFIG, `[metrics]\nlisten = "${metricsSocket}"\n`);
 const database = join(home.state, "banger.db");
 await (await openStore(database))[Symbol.asyncDispose]();
 const ids = seedStore(database, count);
@@ -32,7 +39,7 @@ const starts: number[] = [];
 let startMs = 0;
 for (let round = 0; round < 5; round++) {
   const begin = performance.now();
-  await using daemon = await startDaemonProcess({ home });
+  await using daemon = await startDaemonProcess({ home, env });
   using channel = openChannel(home.socket);
   await channel.unary(method.getImage, { image: ids[0] ?? "" }, never);
   starts.push(performance.now() - begin);
@@ -40,7 +47,7 @@ for (let round = 0; round < 5; round++) {
 }
 line("start to first answer", starts, startMs);
 
-await using daemon = await startDaemonProcess({ home });
+await using daemon = await startDaemonProcess({ home, env });
 const { pid } = daemon.child;
 using channel = openChannel(home.socket);
 const anyId = (at: number): string => ids[(at * 7919) % ids.length] ?? "";
@@ -50,18 +57,25 @@ for (const [name, order] of [
   ["size", ImageOrder.LARGEST_FIRST],
 ] as const) {
   let pageToken = "";
-  await measure(`list 100, by ${name}, page after page`, async () => {
+  await measure(method.listImages, `list 100, by ${name}, page after page`, async () => {
     const page = await channel.unary(method.listImages, { pageSize: 100, order, pageToken }, never);
     pageToken = page.nextPageToken;
   });
 }
-await measure("get by id", (at) => channel.unary(method.getImage, { image: anyId(at) }, never));
-await measure("rename", (at) =>
+await measure(method.getImage, "get by id", (at) =>
+  channel.unary(method.getImage, { image: anyId(at) }, never),
+);
+await measure(method.renameImage, "rename", (at) =>
   channel.unary(method.renameImage, { image: anyId(at), newName: `renamed-${at}` }, never),
 );
 
-async function measure(name: string, call: (at: number) => Promise<unknown>): Promise<void> {
+async function measure(
+  { name: method }: DescMethod,
+  name: string,
+  call: (at: number) => Promise<unknown>,
+): Promise<void> {
   const times: number[] = [];
+  const durations = await callDurations(metricsSocket, method);
   const before = computedMs(pid);
   for (let at = 0; at < calls; at++) {
     const begin = performance.now();
@@ -69,6 +83,8 @@ async function measure(name: string, call: (at: number) => Promise<unknown>): Pr
     times.push(performance.now() - begin);
   }
   line(name, times, (computedMs(pid) - before) / calls);
+  const since = durationsSince(durations, await callDurations(metricsSocket, method));
+  console.log(`${"  in the daemon".padEnd(36)} ${durationText(since)}`);
 }
 
 /** Processor time of a process so far, all threads: fields 14 and 15 of proc_pid_stat(5), in hundredths of a second. */
