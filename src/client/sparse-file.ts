@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import { syncDir } from "../base/files.ts";
 
@@ -14,7 +14,7 @@ export interface FilePiece {
 
 /**
  * Writes a file with holes where no piece is. It appears at `path` whole, once all is on the disk, or not at all; one
- * that was there is replaced.
+ * that was there is replaced, and lets in whom that let in. So is a link to a file: what it leads to stays.
  *
  * @param sizeBytes apparent size; undefined ends the file with its last piece
  * @returns bytes that were written.
@@ -25,15 +25,15 @@ export async function writeSparseFile(
   sizeBytes: number | undefined,
   pieces: AsyncIterable<FilePiece>,
 ): Promise<number> {
-  await refuseOtherThanFile(path);
-  const temporary = join(
-    dirname(path),
-    `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}.tmp`,
-  );
+  const mode = await modeOfFile(path);
+  // Not by the file's own name, which may be as long as names get.
+  const temporary = join(dirname(path), `.banger-export-${randomBytes(6).toString("hex")}.tmp`);
   try {
-    const file = await open(temporary, "wx", 0o644);
+    const file = await open(temporary, "wx", mode ?? 0o644);
     let written = 0;
     try {
+      // Not less the umask: somebody chose it.
+      if (mode !== undefined) await file.chmod(mode);
       for await (const { offset, bytes } of pieces) {
         await writeAt(file, bytes, offset);
         written += bytes.length;
@@ -64,13 +64,18 @@ function namedError(error: unknown, path: string): BangerError {
   });
 }
 
-/** Replacing a device or a socket by a file is not what anybody wants who names one. */
-async function refuseOtherThanFile(path: string): Promise<void> {
+/**
+ * The permission bits of the file in whose place another shall be; undefined where none is. Replacing a device or a
+ * socket by a file is not what anybody wants who names one, nor a link to it, as `/dev/stdout` is.
+ *
+ * @throws BangerError OPTION_INVALID
+ */
+async function modeOfFile(path: string): Promise<number | undefined> {
   try {
-    const stats = await lstat(path);
-    if (stats.isFile() || stats.isSymbolicLink()) return;
+    const stats = await stat(path);
+    if (stats.isFile()) return stats.mode & 0o777;
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return;
+    if (errnoOf(error) === "ENOENT") return undefined;
     throw asBangerError(error, op);
   }
   throw new BangerError("OPTION_INVALID", `${path} is there, and is no regular file`, {
