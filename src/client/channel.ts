@@ -1,9 +1,11 @@
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
-import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, status, type ServiceError } from "@grpc/grpc-js";
 import { BangerError, asBangerError } from "../base/error.ts";
 import { methodDefinition, type Method } from "../service/definition.ts";
 import { fromServiceError } from "../service/status.ts";
+import { wordsFor } from "./call-words.ts";
 import type { Rpc } from "./rpc.ts";
+import { daemonSilent, daemonSlow, interruptedCall } from "./waited-too-long.ts";
 
 /** Bytes of one answer. More than grpc-js's 4 MiB: an image's losses come in one message. */
 const maxAnswerBytes = 64 * 1024 * 1024;
@@ -14,23 +16,85 @@ const detailsKey = "grpc-status-details-bin";
 /** A connection to a daemon. Whoever opened it disposes of it; calls in flight then fail. */
 export interface Channel extends Rpc, Disposable {}
 
-/** Opens nothing yet: the first call connects. */
-export function openChannel(socketPath: string): Channel {
+/** For how long a daemon is waited for. */
+export interface Patience {
+  /** What it is called in errors. */
+  readonly daemon: string;
+  /** For its side of the HTTP/2 connection, in milliseconds: a process that is stopped or stuck never sends it. */
+  readonly greetingMs: number;
+  /** For an answer, in milliseconds; undefined for as long as the call's words give it. */
+  readonly answerMs?: number | undefined;
+}
+
+/** How often to ask a daemon that works on a call whether it lives, and how long its event loop may be busy. */
+const pingMs = 20_000;
+const pingAnswerMs = 60_000;
+
+/** @param patience undefined to wait for ever */
+export function openChannel(socketPath: string, patience?: Patience): Channel {
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
     "grpc.max_receive_message_length": maxAnswerBytes,
     "grpc.enable_http_proxy": 0,
     // A call is tried once: the daemon itself retries what may be retried.
     "grpc.enable_retries": 0,
+    ...(patience === undefined
+      ? {}
+      : { "grpc.keepalive_time_ms": pingMs, "grpc.keepalive_timeout_ms": pingAnswerMs }),
   });
+  const connection: ClientConnection = { client, patience };
   return {
-    unary: (method, request, signal) => unaryCall(client, method, request, signal),
-    stream: (method, request, signal) => streamCall(client, method, request, signal),
+    unary: async (method, request, signal) => {
+      await greeted(connection, method.name, signal);
+      return await unaryCall(connection, method, request, signal);
+    },
+    stream: async function* (method, request, signal) {
+      await greeted(connection, method.name, signal);
+      yield* streamCall(connection, method, request, signal);
+    },
     [Symbol.dispose]: () => client.close(),
   };
 }
 
+interface ClientConnection {
+  readonly client: Client;
+  readonly patience: Patience | undefined;
+}
+
+/**
+ * Returns once the daemon has sent its side of the connection, or can't be connected to at all, which the call tells
+ * then: grpc-js itself would wait for it for ever.
+ *
+ * @throws BangerError DAEMON_UNREACHABLE where it sends nothing.
+ */
+async function greeted(
+  { client, patience }: ClientConnection,
+  method: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (patience === undefined) return;
+  const channel = client.getChannel();
+  const until = Date.now() + patience.greetingMs;
+  for (;;) {
+    const state = channel.getConnectivityState(true);
+    if (state !== connectivityState.IDLE && state !== connectivityState.CONNECTING) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = (): void => reject(interruptedCall(signal, patience.daemon, method));
+    signal.addEventListener("abort", leave, { once: true });
+    if (signal.aborted) leave();
+    channel.watchConnectivityState(state, until, (error) => {
+      if (error === undefined) resolve();
+      else reject(daemonSilent(patience.daemon, method, patience.greetingMs, error));
+    });
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+  }
+}
+
 function unaryCall<I extends DescMessage, O extends DescMessage>(
-  client: Client,
+  { client, patience }: ClientConnection,
   method: Method<"unary", I, O>,
   request: MessageInitShape<I>,
   signal: AbortSignal,
@@ -38,15 +102,20 @@ function unaryCall<I extends DescMessage, O extends DescMessage>(
   const { promise, resolve, reject } = Promise.withResolvers<MessageShape<O>>();
   const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
   const message = create(method.input, request);
+  const answerMs = patience === undefined ? undefined : (patience.answerMs ?? wordsFor(method.name).answerMs);
+  const options = answerMs === undefined ? {} : { deadline: Date.now() + answerMs };
   const call = client.makeUnaryRequest(
     path,
     requestSerialize,
     responseDeserialize,
     message,
+    options,
     (error, answer) => {
       signal.removeEventListener("abort", cancel);
+      const late = error?.code === status.DEADLINE_EXCEEDED && isSilent(error) && answerMs !== undefined;
       if (answer !== undefined) resolve(answer);
-      else reject(translate(error, method.name, signal));
+      else if (late && !signal.aborted) reject(daemonSlow(daemonOf(patience), method.name, answerMs, error));
+      else reject(translate(error, { method: method.name, daemon: daemonOf(patience), signal }));
     },
   );
   const cancel = (): void => call.cancel();
@@ -56,7 +125,7 @@ function unaryCall<I extends DescMessage, O extends DescMessage>(
 }
 
 async function* streamCall<I extends DescMessage, O extends DescMessage>(
-  client: Client,
+  { client, patience }: ClientConnection,
   method: Method<"server_streaming", I, O>,
   request: MessageInitShape<I>,
   signal: AbortSignal,
@@ -73,7 +142,7 @@ async function* streamCall<I extends DescMessage, O extends DescMessage>(
   try {
     for await (const answer of answers) yield answer;
   } catch (error) {
-    throw translate(error, method.name, signal);
+    throw translate(error, { method: method.name, daemon: daemonOf(patience), signal });
   } finally {
     signal.removeEventListener("abort", cancel);
     // A `for await` that is left has not cancelled the call.
@@ -81,14 +150,27 @@ async function* streamCall<I extends DescMessage, O extends DescMessage>(
   }
 }
 
+interface CallContext {
+  readonly method: string;
+  readonly daemon: string;
+  readonly signal: AbortSignal;
+}
+
 /** After an abort the reason counts, not the status that the cancel brought. */
-function translate(error: unknown, op: string, signal: AbortSignal): BangerError {
-  if (signal.aborted) return asBangerError(signal.reason, op);
-  if (!isServiceError(error)) return asBangerError(error, op);
-  const failure = fromServiceError(error, op);
+function translate(error: unknown, { method, daemon, signal }: CallContext): BangerError {
+  if (signal.aborted) return interruptedCall(signal, daemon, method);
+  if (!isServiceError(error)) return asBangerError(error, method);
+  const failure = fromServiceError(error, method);
   // A daemon that cancels says why. Without a word the stream was reset: its process is going away.
-  const silent = failure.reason === "CANCELLED" && error.metadata.get(detailsKey).length === 0;
-  return silent ? connectionLost(error, op) : failure;
+  return failure.reason === "CANCELLED" && isSilent(error) ? connectionLost(error, method) : failure;
+}
+
+function isSilent(error: ServiceError): boolean {
+  return error.metadata.get(detailsKey).length === 0;
+}
+
+function daemonOf(patience: Patience | undefined): string {
+  return patience?.daemon ?? "the daemon";
 }
 
 function connectionLost(cause: ServiceError, op: string): BangerError {

@@ -5,6 +5,7 @@ import type { Embedded } from "./embedded.ts";
 import { daemonAnswers, unreachable } from "./probe.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Terminal } from "./terminal.ts";
+import { noticed, type WaitNotice } from "./wait-notice.ts";
 
 /** A daemon to call. Disposing of it hangs up, and stops the daemon where it was started for this call. */
 export interface Connection extends AsyncDisposable {
@@ -17,7 +18,16 @@ export interface ConnectOptions {
   readonly embed: boolean;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
+  readonly notice: WaitNotice;
+  /** How long any answer may take, in milliseconds; undefined for as long as its call's words give it. */
+  readonly answerMs?: number | undefined;
 }
+
+/**
+ * How long a daemon may take to send its side of the connection, in milliseconds: one that is busy does so between two
+ * pieces of work.
+ */
+const greetingMs = 30_000;
 
 /** How long to wait for a daemon that has the state folder and does not answer yet, in milliseconds. */
 const startingMs = 5000;
@@ -30,7 +40,7 @@ const retryMs = 100;
  */
 export async function connectDaemon(options: ConnectOptions): Promise<Connection> {
   const { socketPath, socketNamed } = options.paths;
-  if (await daemonAnswers(socketPath)) return hangingUp(socketPath);
+  if (await daemonAnswers(socketPath)) return hangingUp(options);
   if (socketNamed) {
     throw unreachable(
       socketPath,
@@ -45,17 +55,18 @@ export async function connectDaemon(options: ConnectOptions): Promise<Connection
 
 /** Of two programs that start a daemon at once, one gets the state folder; the other waits for that one's socket. */
 async function connectOrStart(options: ConnectOptions): Promise<Connection> {
-  const { paths, terminal, signal } = options;
+  const { paths, terminal, signal, notice } = options;
   const { startEmbedded } = await import("./embedded.ts");
+  using _waiting = notice.waitFor(`the daemon that has ${paths.stateDir} to answer`);
   const until = Date.now() + startingMs;
   for (;;) {
     try {
-      return await embeddedConnection(await startEmbedded(paths, terminal), paths.socketPath);
+      return await embeddedConnection(await startEmbedded(paths, terminal), options);
     } catch (error) {
       if (!hasReason(error, "STATE_LOCKED") || Date.now() > until) throw error;
     }
     await pause(signal);
-    if (await daemonAnswers(paths.socketPath)) return hangingUp(paths.socketPath);
+    if (await daemonAnswers(paths.socketPath)) return hangingUp(options);
   }
 }
 
@@ -67,8 +78,8 @@ async function pause(signal: AbortSignal): Promise<void> {
   }
 }
 
-async function embeddedConnection(embedded: Embedded, socketPath: string): Promise<Connection> {
-  const connection = await hangingUp(socketPath);
+async function embeddedConnection(embedded: Embedded, options: ConnectOptions): Promise<Connection> {
+  const connection = await hangingUp(options, "the daemon");
   const { rpc } = connection;
   return {
     rpc,
@@ -81,9 +92,16 @@ async function embeddedConnection(embedded: Embedded, socketPath: string): Promi
   };
 }
 
-async function hangingUp(socketPath: string): Promise<Connection> {
+async function hangingUp(
+  { paths: { socketPath }, notice, answerMs }: ConnectOptions,
+  daemon = `the daemon on ${socketPath}`,
+): Promise<Connection> {
   // grpc-js costs a tenth of a second to load: `--help` and usage errors do without.
   const { openChannel } = await import("./channel.ts");
-  const channel = openChannel(socketPath);
-  return { rpc: channel, [Symbol.asyncDispose]: async () => channel[Symbol.dispose]() };
+  const patience = { daemon, greetingMs: Math.min(greetingMs, answerMs ?? greetingMs), answerMs };
+  const channel = openChannel(socketPath, patience);
+  return {
+    rpc: noticed(channel, daemon, notice),
+    [Symbol.asyncDispose]: async () => channel[Symbol.dispose](),
+  };
 }

@@ -14,7 +14,8 @@ export interface Interrupt extends Disposable {
  */
 export function watchInterrupts(): Interrupt {
   const controller = new AbortController();
-  const leave = (): void => controller.abort(new BangerError("CANCELLED", "interrupted", { op: "wait" }));
+  const leave = (): void =>
+    controller.abort(new BangerError("CANCELLED", "interrupted", { op: "wait", hint: "" }));
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
     leave();

@@ -14,6 +14,8 @@ export type ProgressMode = (typeof progressModes)[number];
 /** Shows a pull on stderr while it goes. Disposing of it leaves the last state on the screen. */
 export interface PullProgress extends Disposable {
   show(event: PullEvent): void;
+  /** Shows what is waited for, until the next event; undefined where there is no picture to have it. */
+  readonly waits?: (what: string) => void;
   /** What is printed next on the same terminal says it all: a live picture goes. */
   giveWay(): void;
 }
@@ -67,6 +69,9 @@ function openLiveProgress(terminal: Terminal): PullProgress {
   return {
     show: (event) => {
       model = reducePull(model, event);
+    },
+    waits: (what) => {
+      model = { ...model, waiting: { position: 0, why: `for ${what}` } };
     },
     giveWay: () => {
       gone = true;

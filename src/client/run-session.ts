@@ -5,8 +5,10 @@ import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { errorLines } from "./render/error.ts";
 import { errorLine } from "./render/json.ts";
+import { hanging } from "./render/text.ts";
 import type { RunSession, Session } from "./session.ts";
 import { columnsOf, printLines, showLines, stderrColour, watchOutput, type Terminal } from "./terminal.ts";
+import { waitNotice } from "./wait-notice.ts";
 
 export interface SessionHost {
   readonly terminal: Terminal;
@@ -20,17 +22,23 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
     using interrupt = watchInterrupts();
     const { signal } = interrupt;
     const output = watchOutput(terminal, () => interrupt.leave());
+    const { answerMs } = options;
+    // A program that reads errors as JSON gets nothing else.
+    const quiet = answerMs !== undefined || options.errors === "json";
+    const notice = waitNotice((what) => {
+      if (!quiet) showLines(terminal, "stderr", noticeLines(what, columnsOf(terminal, "stderr")));
+    });
     try {
       const { connectDaemon } = await import("./connect.ts");
       const embed = options.embed ?? true;
       const place = paths();
-      const connecting = connectDaemon({ paths: place, embed, terminal, signal });
+      const connecting = connectDaemon({ paths: place, embed, terminal, signal, notice, answerMs });
       await using connection = await connecting.catch(async (error: unknown) => {
         const context = { paths: place, signal, terminal };
         if (hasReason(error, "DAEMON_UNREACHABLE")) await options.withoutDaemon?.(context);
         throw error;
       });
-      const session: Session = { rpc: connection.rpc, signal, terminal };
+      const session: Session = { rpc: connection.rpc, signal, terminal, notice };
       const exitCode = (await work(session)) ?? exitCodes.done;
       await output.written();
       setExitCode(exitCode);
@@ -43,6 +51,10 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
       setExitCode(interrupted ? exitCodes.interrupted : exitCodeOf(failure));
     }
   };
+}
+
+function noticeLines(what: string, columns: number | undefined): string[] {
+  return hanging(`Waiting for ${what}. Ctrl-C ends the wait.`, columns);
 }
 
 export function tellError(error: BangerError, how: "text" | "json", terminal: Terminal): void {

@@ -2,6 +2,7 @@ import type { ExitCode } from "./exit-code.ts";
 import type { DaemonPaths } from "../service/paths.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Terminal } from "./terminal.ts";
+import type { WaitNotice } from "./wait-notice.ts";
 
 /** What a command works with. It owns none of it. */
 export interface Session {
@@ -9,6 +10,7 @@ export interface Session {
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
+  readonly notice: WaitNotice;
 }
 
 /** What there is without a daemon. */
@@ -22,6 +24,8 @@ export interface SessionOptions {
   /** Whether a daemon may be started in this process where none runs; false says why one that stays is needed. */
   readonly embed?: false;
   readonly errors?: "text" | "json";
+  /** Nobody may be kept waiting: every answer within so many milliseconds, and not a word meanwhile. */
+  readonly answerMs?: number;
   /** What to tell where no daemon answers, before that is told; the command fails all the same. */
   readonly withoutDaemon?: (context: OfflineContext) => Promise<void>;
 }

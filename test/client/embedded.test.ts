@@ -14,12 +14,14 @@ import { openChannel } from "../../src/client/channel.ts";
 import { connectDaemon } from "../../src/client/connect.ts";
 import { startEmbedded } from "../../src/client/embedded.ts";
 import type { Terminal } from "../../src/client/terminal.ts";
+import { waitNotice } from "../../src/client/wait-notice.ts";
 import { resolvePaths, type DaemonPaths } from "../../src/service/paths.ts";
 import { unary } from "../../src/service/routes.ts";
 import { scriptedServer } from "./scripted-server.ts";
 
 const terminal: Terminal = { stdout: new PassThrough(), stderr: new PassThrough(), env: {}, folder: "/" };
 const { signal } = new AbortController();
+const notice = waitNotice(() => {});
 
 function pathsIn(folder: string): DaemonPaths {
   const env = { XDG_STATE_HOME: folder, XDG_CACHE_HOME: folder, XDG_RUNTIME_DIR: folder };
@@ -30,12 +32,12 @@ test("a daemon started for a call is there during it, and gone after", async () 
   await using place = await makeTempDir("banger-embed-");
   const paths = pathsIn(place.path);
   {
-    await using connection = await connectDaemon({ paths, embed: true, terminal, signal });
+    await using connection = await connectDaemon({ paths, embed: true, terminal, notice, signal });
     const { images } = await connection.rpc.unary(ImageService.method.listImages, {}, signal);
     assert.deepEqual(images, []);
     assert.ok(existsSync(paths.socketPath));
     // A second client finds it, and does not stop it when it goes.
-    await using second = await connectDaemon({ paths, embed: false, terminal, signal });
+    await using second = await connectDaemon({ paths, embed: false, terminal, notice, signal });
     await second.rpc.unary(ImageService.method.listImages, {}, signal);
   }
   assert.ok(!existsSync(paths.socketPath));
@@ -61,7 +63,7 @@ test("a daemon that holds the state folder and answers elsewhere is named, after
   const paths = pathsIn(place.path);
   const elsewhere = { ...paths, socketPath: join(place.path, "other.sock") };
   await using _daemon = await startEmbedded(elsewhere, terminal);
-  await assert.rejects(connectDaemon({ paths, embed: true, terminal, signal }), (error) => {
+  await assert.rejects(connectDaemon({ paths, embed: true, terminal, notice, signal }), (error) => {
     assert.ok(hasReason(error, "STATE_LOCKED"));
     assert.ok(error.message.includes(elsewhere.socketPath), error.message);
     return true;
@@ -73,7 +75,7 @@ test("Ctrl-C ends the wait for a daemon that starts", async () => {
   const paths = pathsIn(place.path);
   await using _daemon = await startEmbedded({ ...paths, socketPath: join(place.path, "o.sock") }, terminal);
   const controller = new AbortController();
-  const connecting = connectDaemon({ paths, embed: true, terminal, signal: controller.signal });
+  const connecting = connectDaemon({ paths, embed: true, terminal, notice, signal: controller.signal });
   controller.abort();
   await assert.rejects(connecting, (error) => hasReason(error, "CANCELLED"));
 });

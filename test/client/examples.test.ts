@@ -8,6 +8,7 @@ import { exampleText, examplesOf, exemplified } from "../../src/client/examples.
 import { buildProgram } from "../../src/client/program.ts";
 import type { Rpc } from "../../src/client/rpc.ts";
 import type { Terminal } from "../../src/client/terminal.ts";
+import { waitNotice } from "../../src/client/wait-notice.ts";
 
 /** Where a command would have called the daemon: all its words were understood. */
 class CalledError extends Error {}
@@ -25,7 +26,8 @@ async function wrongWith(line: string): Promise<string | undefined> {
   const terminal: Terminal = { stdout, stderr, env: {}, folder: "/" };
   const rpc: Rpc = { unary: refuse, stream: refuse };
   const program = buildProgram(terminal, async (work) => {
-    await work({ rpc, signal: new AbortController().signal, terminal });
+    const notice = waitNotice(() => {});
+    await work({ rpc, signal: new AbortController().signal, terminal, notice });
   });
   try {
     await program.parseAsync(words, { from: "user" });

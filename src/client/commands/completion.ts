@@ -48,11 +48,14 @@ async function answer(
         );
         return undefined;
       },
-      { embed: false },
+      { embed: false, answerMs: underCursorMs },
     );
   }
   printLines(terminal.stdout, [also === "file" || also === "folder" ? `:${also}` : ":none"]);
 }
+
+/** How long a shell may stand still after Tab, in milliseconds. */
+const underCursorMs = 2000;
 
 /** One page: nobody reads more under a cursor. */
 const namesOf: Readonly<

@@ -14,6 +14,7 @@ import { messageJson, pretty } from "../render/json.ts";
 import { resolveText } from "../render/resolve-text.ts";
 import type { RunSession, Session } from "../session.ts";
 import { columnsOf, printLines, showLines } from "../terminal.ts";
+import type { WaitNotice } from "../wait-notice.ts";
 import { jsonOption, progressOption, pullOptions, pullOptionsOf, type PullFlags } from "./options.ts";
 
 /** How a pull is shown, and what it prints at its end. */
@@ -74,9 +75,9 @@ export function addImageResolve(image: Command, run: RunSession, folder: string)
 export async function followPull(
   answers: AsyncIterable<{ readonly event?: PullEvent | undefined }>,
   flags: ShowFlags,
-  { terminal }: Session,
+  { terminal, notice }: Session,
 ): Promise<void> {
-  const model = await watch(answers, flags, terminal);
+  const model = await watch(answers, flags, terminal, notice);
   const image = model.published?.image;
   if (model.published === undefined || image === undefined) throw unfinished();
   if (flags.quiet === true) printLines(terminal.stdout, [image.id]);
@@ -103,8 +104,11 @@ async function watch(
   answers: AsyncIterable<{ readonly event?: PullEvent | undefined }>,
   flags: ShowFlags,
   terminal: Session["terminal"],
+  notice: WaitNotice,
 ): Promise<PullModel> {
   using progress = flags.quiet === true ? silentProgress : openProgress(flags.progress, terminal);
+  const { waits } = progress;
+  using _shown = waits === undefined ? undefined : notice.showBy(waits);
   let model = emptyPull;
   for await (const { event } of answers) {
     if (event === undefined) continue;
