@@ -35,37 +35,64 @@ export interface Geometry {
 
 /** Adds up what the tree needs. In any order, so without sorting names. */
 export function* spaceNeeds({ root }: RootTree): Sliced<SpaceNeeds> {
-  let blocks = inodeBlocks(root);
-  let inodes = 1;
+  const counter = new SpaceCounter();
+  counter.addInode(root);
   let names = 0;
   const linked = new Set<Inode>();
   const todo: DirectoryInode[] = [root];
   for (let directory = todo.pop(); directory !== undefined; directory = todo.pop()) {
-    for (const inode of directory.children.values()) {
+    for (const [name, inode] of directory.children) {
       if (++names % 1024 === 0) yield;
+      counter.addName(name, inode);
       if (inode.kind === "directory") todo.push(inode);
       else if (inode.linkCount > 1) {
         if (linked.has(inode)) continue;
         linked.add(inode);
       }
-      inodes += 1;
-      blocks += inodeBlocks(inode);
+      counter.addInode(inode);
     }
+    counter.endDirectory();
   }
-  return { blocks, inodes };
+  return counter.needs();
 }
 
+/** Adds up what a tree needs, for those who walk it anyway: every inode once, and the names of one directory after the other. */
+export class SpaceCounter {
+  #blocks = 0;
+  #inodes = 0;
+  #names = new NameCounter();
+
+  addInode(inode: Inode): void {
+    this.#inodes += 1;
+    this.#blocks += inodeBlocks(inode);
+  }
+
+  /** Of the directory at hand. */
+  addName(name: string, inode: Inode): void {
+    this.#names.add(name, inode);
+  }
+
+  /** All of its names were added. */
+  endDirectory(): void {
+    this.#blocks += this.#names.takeBlocks();
+  }
+
+  needs(): SpaceNeeds {
+    return { blocks: this.#blocks, inodes: this.#inodes };
+  }
+}
+
+/** Without the names of a directory. */
 function inodeBlocks(inode: Inode): number {
   // At most one block holds what does not fit into the inode: the feature `ea_inode` is off.
   const xattrBlocks = inode.xattrs.length === 0 ? 0 : 1;
   switch (inode.kind) {
     case "file":
       return xattrBlocks + fileBlocks(inode.size, inode.content.segments);
-    case "directory":
-      return xattrBlocks + directoryBlocks(inode);
     case "symlink":
       // Up to 59 bytes stay in the inode, where the block map would be.
       return xattrBlocks + (inode.target.length < 60 ? 0 : 1);
+    case "directory":
     case "character":
     case "block":
     case "fifo":
@@ -112,21 +139,32 @@ function extentBlocks(data: number, runs: number): number {
  * directories"), and never spans two blocks, so each block may end in a gap that the largest entry left. The
  * names that debugfs makes may go into blocks of their own (see `e2fsprogs/late-names.ts`).
  */
-function directoryBlocks(directory: DirectoryInode): number {
-  let total = 24;
-  let largest = 12;
-  let late = 0;
-  for (const [name, inode] of directory.children) {
+class NameCounter {
+  #total = dotsBytes;
+  #largest = 12;
+  #late = 0;
+
+  add(name: string, inode: Inode): void {
     const entry = directoryEntryBytes(name);
-    total += entry;
-    largest = Math.max(largest, entry);
+    this.#total += entry;
+    if (entry > this.#largest) this.#largest = entry;
     const staged = inode.kind === "file" || inode.kind === "directory" || inode.kind === "symlink";
-    if (!staged || (inode.kind === "symlink" && inode.linkCount > 1)) late += entry;
+    if (!staged || (inode.kind === "symlink" && inode.linkCount > 1)) this.#late += entry;
   }
-  const packed = Math.ceil(total / (directoryBlockBytes - (largest - 4)));
-  return packed + expansionBlocks(late) + extentBlocks(packed, packed);
+
+  /** Of the directory whose names were added; the next one begins. */
+  takeBlocks(): number {
+    const packed = Math.ceil(this.#total / (directoryBlockBytes - (this.#largest - 4)));
+    const blocks = packed + expansionBlocks(this.#late) + extentBlocks(packed, packed);
+    this.#total = dotsBytes;
+    this.#largest = 12;
+    this.#late = 0;
+    return blocks;
+  }
 }
 
+/** "." and "..", in a directory's first block. */
+export const dotsBytes = 24;
 /** What a block of a directory has for entries: its checksum takes 12 bytes. */
 const directoryBlockBytes = blockBytes - 12;
 const largestEntryBytes = 264;

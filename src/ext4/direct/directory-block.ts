@@ -20,8 +20,6 @@ const tail = { bytes: 12, fileType: 0x7, fileTypeValue: 0xde, checksum: 0x8 } as
 
 /** What a block has for entries. */
 export const directoryRoom = blockBytes - tail.bytes;
-/** "." and "..", in the first block. */
-export const dotsBytes = 24;
 
 /** EXT4_FT_*: the kind of an inode, as its names say it. */
 export const fileTypes: Readonly<Record<Inode["kind"], number>> = {

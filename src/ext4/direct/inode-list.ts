@@ -2,7 +2,9 @@ import type { ByteString } from "../../base/bytes.ts";
 import type { Sliced } from "../../base/slices.ts";
 import type { DirectoryInode, Inode, RootTree } from "../../layers/root-tree.ts";
 import { lostAndFoundName, lostAndFoundOf } from "../lost-and-found.ts";
+import { SpaceCounter, type SpaceNeeds } from "../geometry.ts";
 import { Column } from "./column.ts";
+import { maxFastLink } from "./inode.ts";
 import { sortIndices } from "./sort-indices.ts";
 
 /**
@@ -22,6 +24,13 @@ export interface InodeList {
   readonly directories: Column;
   readonly parents: Column;
   readonly firstNames: Column;
+  /** Ordinals of files with stored bytes, by the layer that has those. */
+  readonly filesByLayer: readonly Column[];
+  /** Ordinals of symlinks whose targets have no room in their inodes. */
+  readonly longLinks: Column;
+  readonly devices: number;
+  /** What the tree takes up, without a /lost+found that it has not. */
+  readonly needs: SpaceNeeds;
   /** Of all times, in whole seconds: for what the tree has no time for. From 1970, within the 32 bits of the superblock. */
   readonly newestSecond: number;
 }
@@ -59,7 +68,11 @@ class Lister implements InodeList {
   readonly directories = new Column();
   readonly parents = new Column();
   readonly firstNames = new Column();
+  readonly filesByLayer: Column[] = [];
+  readonly longLinks = new Column();
+  devices = 0;
   newestSecond = 0;
+  readonly #space = new SpaceCounter();
   readonly #root: DirectoryInode;
   readonly #first: DirectoryInode;
   /** Ordinals of inodes with several names. */
@@ -73,9 +86,13 @@ class Lister implements InodeList {
     this.#root = found === undefined ? withChild(root, this.#first) : root;
   }
 
+  get needs(): SpaceNeeds {
+    return this.#space.needs();
+  }
+
   *run(): Sliced<void> {
     this.#push(this.#root);
-    this.#push(this.#first);
+    this.#push(this.#first, this.lostAndFound === "of the tree");
     const todo: { readonly inode: DirectoryInode; readonly ordinal: number; readonly parent: number }[] = [
       { inode: this.#root, ordinal: 0, parent: 0 },
     ];
@@ -89,6 +106,8 @@ class Lister implements InodeList {
         this.#addName(inode, name);
         if (++sincePause % slice === 0) yield;
       }
+      // What ext4's own /lost+found takes is counted with the metadata.
+      if (ordinal !== 1 || this.lostAndFound === "of the tree") this.#space.endDirectory();
       // Reversed, so that the first is next: what is below it comes before its neighbours' children.
       for (let i = this.names.length - 1; i >= firstName; i--) {
         const target = this.targets.at(i);
@@ -105,6 +124,7 @@ class Lister implements InodeList {
     if (child === undefined) return;
     this.names.push(name);
     this.targets.push(this.#ordinalOf(child));
+    if (child !== this.#first || this.lostAndFound === "of the tree") this.#space.addName(name, child);
   }
 
   #ordinalOf(inode: Inode): number {
@@ -117,9 +137,31 @@ class Lister implements InodeList {
     return ordinal;
   }
 
-  #push(inode: Inode): number {
+  /** @param counts whether it is one of the tree's */
+  #push(inode: Inode, counts = true): number {
     this.newestSecond = Math.min(2 ** 32 - 1, Math.max(this.newestSecond, inode.mtime.seconds));
-    return this.inodes.push(inode) - 1;
+    const ordinal = this.inodes.push(inode) - 1;
+    if (counts) this.#space.addInode(inode);
+    switch (inode.kind) {
+      case "file":
+        if (inode.content.storedBytes > 0) this.#filesOf(inode.content.layer).push(ordinal);
+        break;
+      case "symlink":
+        if (inode.target.length > maxFastLink) this.longLinks.push(ordinal);
+        break;
+      case "character":
+      case "block":
+        this.devices++;
+        break;
+      case "directory":
+      case "fifo":
+    }
+    return ordinal;
+  }
+
+  #filesOf(layer: number): Column {
+    for (let known = this.filesByLayer.length; known <= layer; known++) this.filesByLayer.push(new Column());
+    return this.filesByLayer[layer] ?? new Column();
   }
 }
 

@@ -1,14 +1,17 @@
 import { BangerError } from "../../base/error.ts";
 import type { Sliced } from "../../base/slices.ts";
+import type { Segment } from "../../layers/layer-index.ts";
 import type { FileInode, Inode } from "../../layers/root-tree.ts";
 import { blockBytes } from "../geometry.ts";
+import { Column, itemAt } from "./column.ts";
 import { numbersPerRun, type PackedRuns } from "./content-runs.ts";
 import type { FileMaps } from "./file-maps.ts";
 import type { FreeSpace } from "./free-space.ts";
-import { sortIndices } from "./sort-indices.ts";
+import type { InodeList } from "./inode-list.ts";
+import { sortByOffset } from "./sort-by-offset.ts";
 
 /** Files between two pauses. */
-const slice = 1024;
+const slice = 4096;
 
 export interface PlannedContents {
   readonly runsByLayer: readonly PackedRuns[];
@@ -20,19 +23,25 @@ export interface PlannedContents {
  * layer writes from one end of its stretch of the disk to the other.
  */
 export function* planContents(
-  inodes: readonly Inode[],
+  { inodes, filesByLayer }: InodeList,
   layerCount: number,
   maps: FileMaps,
   free: FreeSpace,
 ): Sliced<PlannedContents> {
+  if (filesByLayer.length > layerCount) {
+    const what = `a file stems from layer ${filesByLayer.length - 1} of ${layerCount}`;
+    throw new BangerError("INTERNAL", what, { op: "plan ext4" });
+  }
   const runsByLayer: PackedRuns[] = [];
   let contentBytes = 0;
-  for (const files of yield* filesByLayer(inodes, layerCount)) {
+  for (let layer = 0; layer < layerCount; layer++) {
+    const files = filesByLayer[layer] ?? new Column();
     const runs = new RunList();
-    const order = yield* sortIndices(files.length, (a, b) => offsetOf(files[a]) - offsetOf(files[b]));
-    for (const [i, index] of order.entries()) {
-      const file = files[index];
-      if (file !== undefined) planFile(file, maps, free, runs);
+    const order = yield* sortByOffset(yield* offsetsOf(files, inodes));
+    for (let i = 0; i < order.length; i++) {
+      const ordinal = files.at(itemAt(order, i));
+      const inode = inodes[ordinal];
+      if (inode?.kind === "file") planFile(ordinal, inode, maps, free, runs);
       if (i % slice === slice - 1) yield;
     }
     runsByLayer.push(runs.packed());
@@ -41,34 +50,40 @@ export function* planContents(
   return { runsByLayer, contentBytes };
 }
 
-interface PlannedFile {
-  readonly ordinal: number;
-  readonly inode: FileInode;
-}
-
-function offsetOf(file: PlannedFile | undefined): number {
-  return file?.inode.content.offset ?? 0;
-}
-
-function* filesByLayer(inodes: readonly Inode[], layerCount: number): Sliced<readonly PlannedFile[][]> {
-  const layers: PlannedFile[][] = Array.from({ length: layerCount }, () => []);
-  for (const [ordinal, inode] of inodes.entries()) {
-    if (ordinal % slice === slice - 1) yield;
-    if (inode.kind !== "file" || inode.content.storedBytes === 0) continue;
-    const layer = layers[inode.content.layer];
-    if (layer === undefined) {
-      throw new BangerError("INTERNAL", `a file stems from layer ${inode.content.layer} of ${layerCount}`, {
-        op: "plan ext4",
-      });
-    }
-    layer.push({ ordinal, inode });
+function* offsetsOf(files: Column, inodes: readonly Inode[]): Sliced<Float64Array> {
+  const offsets = new Float64Array(files.length);
+  for (let i = 0; i < files.length; i++) {
+    const inode = inodes[files.at(i)];
+    if (inode?.kind === "file") offsets[i] = inode.content.offset;
+    if (i % slice === slice - 1) yield;
   }
-  return layers;
+  return offsets;
 }
 
-function planFile({ ordinal, inode }: PlannedFile, maps: FileMaps, free: FreeSpace, runs: RunList): void {
+function planFile(ordinal: number, inode: FileInode, maps: FileMaps, free: FreeSpace, runs: RunList): void {
   const { content, size } = inode;
-  const segments = content.segments ?? [{ offset: 0, length: size }];
+  if (content.segments !== undefined) {
+    planSparseFile(ordinal, content.offset, content.segments, maps, free, runs);
+    return;
+  }
+  const blocks = Math.ceil(size / blockBytes);
+  for (let done = 0; done < blocks;) {
+    const run = free.take(blocks - done);
+    maps.add(ordinal, done, run);
+    const from = done * blockBytes;
+    runs.add(content.offset + from, run.start * blockBytes, Math.min(run.length * blockBytes, size - from));
+    done += run.length;
+  }
+}
+
+function planSparseFile(
+  ordinal: number,
+  contentOffset: number,
+  segments: readonly Segment[],
+  maps: FileMaps,
+  free: FreeSpace,
+  runs: RunList,
+): void {
   let next = 0;
   for (const { offset, length } of segments) {
     // Two segments may have their ends in the same block.
@@ -77,7 +92,7 @@ function planFile({ ordinal, inode }: PlannedFile, maps: FileMaps, free: FreeSpa
     if (length > 0) maps.allocate(ordinal, first, next - first, free);
   }
   const extents = maps.extentsOf(ordinal);
-  let source = content.offset;
+  let source = contentOffset;
   let i = 0;
   for (const { offset, length } of segments) {
     for (let at = offset; at < offset + length;) {
@@ -122,7 +137,9 @@ class RunList {
       grown.set(this.#items);
       this.#items = grown;
     }
-    this.#items.set([source, target, bytes], at);
+    this.#items[at] = source;
+    this.#items[at + 1] = target;
+    this.#items[at + 2] = bytes;
     this.#length += numbersPerRun;
   }
 

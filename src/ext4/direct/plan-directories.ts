@@ -1,7 +1,7 @@
 import { itemAt } from "./column.ts";
 import type { Sliced } from "../../base/slices.ts";
-import { directoryEntryBytes } from "../geometry.ts";
-import { directoryRoom, dotsBytes } from "./directory-block.ts";
+import { directoryEntryBytes, dotsBytes } from "../geometry.ts";
+import { directoryRoom } from "./directory-block.ts";
 import { hashTreeNodes, maxLeaves } from "./hash-tree.ts";
 import type { InodeList } from "./inode-list.ts";
 import { NameHasher } from "./name-hash.ts";

@@ -1,12 +1,10 @@
 import { BangerError } from "../../base/error.ts";
 import type { Sliced } from "../../base/slices.ts";
-import type { Inode } from "../../layers/root-tree.ts";
-import { blockBytes, chooseGeometry, spaceNeeds, type Geometry } from "../geometry.ts";
+import { blockBytes, chooseGeometry, type Geometry } from "../geometry.ts";
 import { itemAt } from "./column.ts";
 import { FileMaps } from "./file-maps.ts";
 import { FreeSpace } from "./free-space.ts";
 import { layOutGroups } from "./group-layout.ts";
-import { maxFastLink } from "./inode.ts";
 import { listInodes, type InodeList } from "./inode-list.ts";
 import { numberInodes } from "./inode-numbers.ts";
 import { planContents } from "./plan-contents.ts";
@@ -27,9 +25,9 @@ const slice = 16384;
  */
 export function* planLayout(input: PlanInput): Sliced<LayoutPlan> {
   const { tree, layerCount } = input;
-  const geometry = chooseGeometry(yield* spaceNeeds(tree), input);
-  const [uuid, hashSeed] = [parseUuid(input.uuid), parseUuid(input.hashSeed)];
   const list = yield* listInodes(tree);
+  const geometry = chooseGeometry(list.needs, input);
+  const [uuid, hashSeed] = [parseUuid(input.uuid), parseUuid(input.hashSeed)];
   const directories = yield* planDirectories(list, hashSeed);
   const xattrs = yield* planXattrs(list.inodes);
   const free = new FreeSpace(geometry.blocks);
@@ -40,9 +38,9 @@ export function* planLayout(input: PlanInput): Sliced<LayoutPlan> {
   const journalBlocks = placeJournal(geometry, journal, maps, free);
   const resizeBlock = free.take(1).start;
   yield* placeDirectories(list, directories, maps, free);
-  yield* placeLongLinks(list.inodes, maps, free);
+  for (let i = 0; i < list.longLinks.length; i++) maps.allocate(list.longLinks.at(i), 0, 1, free);
   const xattrBlocks = Uint32Array.from(xattrs.blocks, () => free.take(1).start);
-  const { runsByLayer, contentBytes } = yield* planContents(list.inodes, layerCount, maps, free);
+  const { runsByLayer, contentBytes } = yield* planContents(list, layerCount, maps, free);
   for (let from = 0; from <= journal; from += slice) {
     maps.allocateTrees(from, Math.min(journal + 1, from + slice), free);
     yield;
@@ -77,12 +75,5 @@ function* placeDirectories(
   for (let i = 0; i < list.directories.length; i++) {
     maps.allocate(list.directories.at(i), 0, itemAt(plans.blocks, i), free);
     if (i % slice === slice - 1) yield;
-  }
-}
-
-function* placeLongLinks(inodes: readonly Inode[], maps: FileMaps, free: FreeSpace): Sliced<void> {
-  for (const [ordinal, inode] of inodes.entries()) {
-    if (inode.kind === "symlink" && inode.target.length > maxFastLink) maps.allocate(ordinal, 0, 1, free);
-    if (ordinal % slice === slice - 1) yield;
   }
 }

@@ -22,8 +22,8 @@ export interface MetadataFacts {
   readonly bytes: number;
 }
 
-/** Inodes between two pauses. */
-const slice = 16384;
+/** Links between two pauses: their blocks are to be written. */
+const slice = 256;
 
 /**
  * Writes all but the contents of files: inodes, directories, maps, bitmaps, journal, superblocks. `file` must be open
@@ -66,7 +66,9 @@ export function* encodeMetadata(plan: MetadataPlan, queue: BlockQueue): Sliced<M
   yield* writeInodes(plan, queue, seed);
   yield* writeGroups(plan, queue, seed);
   queue.flush();
-  return { ...(yield* countInodes(plan)), xattrs: plan.xattrs.count, bytes: queue.bytesQueued };
+  const { inodes, lostAndFound, devices } = plan.list;
+  const counted = inodes.length - (lostAndFound === "made" ? 1 : 0);
+  return { inodes: counted, devices, xattrs: plan.xattrs.count, bytes: queue.bytesQueued };
 }
 
 function writeJournalAndResizeMap(plan: MetadataPlan, queue: BlockQueue): void {
@@ -77,18 +79,11 @@ function writeJournalAndResizeMap(plan: MetadataPlan, queue: BlockQueue): void {
 
 /** The targets that have no room in their inodes: one block each, ended by a NUL (ext4_symlink, fs/ext4/namei.c). */
 function* writeLongLinks({ list, maps }: MetadataPlan, queue: BlockQueue): Sliced<void> {
-  for (const [ordinal, inode] of list.inodes.entries()) {
-    if (ordinal % slice === slice - 1) yield;
-    if (inode.kind !== "symlink" || maps.dataBlocksOf(ordinal) === 0) continue;
-    queue.block(maps.extentsOf(ordinal).physical(0)).write(inode.target, "latin1");
+  for (let i = 0; i < list.longLinks.length; i++) {
+    const ordinal = list.longLinks.at(i);
+    const inode = list.inodes[ordinal];
+    if (inode?.kind === "symlink")
+      queue.block(maps.extentsOf(ordinal).physical(0)).write(inode.target, "latin1");
+    if (i % slice === slice - 1) yield;
   }
-}
-
-function* countInodes({ list }: MetadataPlan): Sliced<{ readonly inodes: number; readonly devices: number }> {
-  let devices = 0;
-  for (const [ordinal, { kind }] of list.inodes.entries()) {
-    if (ordinal % slice === slice - 1) yield;
-    if (kind === "character" || kind === "block") devices++;
-  }
-  return { inodes: list.inodes.length - (list.lostAndFound === "made" ? 1 : 0), devices };
 }

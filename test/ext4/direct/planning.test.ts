@@ -10,8 +10,10 @@ import { layOutGroups } from "../../../src/ext4/direct/group-layout.ts";
 import { inodeNumber, numberInodes, ordinalAt, usedInodes } from "../../../src/ext4/direct/inode-numbers.ts";
 import type { LayoutPlan } from "../../../src/ext4/direct/plan.ts";
 import { planLayout } from "../../../src/ext4/direct/plan-layout.ts";
+import { listInodes } from "../../../src/ext4/direct/inode-list.ts";
+import { sortByOffset } from "../../../src/ext4/direct/sort-by-offset.ts";
 import { sortIndices } from "../../../src/ext4/direct/sort-indices.ts";
-import { blocksPerGroup, hasBackup } from "../../../src/ext4/geometry.ts";
+import { blocksPerGroup, hasBackup, spaceNeeds } from "../../../src/ext4/geometry.ts";
 import { noise, sampleTree } from "../sample-tree.ts";
 import { buildTree, dir, file, sparse, type BuiltTree } from "../tree-builder.ts";
 import { hashSeed, uuid } from "./write-image.ts";
@@ -50,6 +52,36 @@ test("files lie on the disk as they lie in their layer, whatever their names", (
   ]);
   assert.deepEqual(runsOf(second), [], "what is empty is nowhere");
   assert.equal(contentBytes, 5000 + 100 + 4096);
+});
+
+test("sorting by offset is sorting by comparing, at every size of offset", () => {
+  const offset = fc.oneof(fc.nat(3000), fc.nat(), fc.maxSafeNat());
+  fc.assert(
+    fc.property(fc.array(offset, { maxLength: 200 }), (offsets) => {
+      const expected = offsets.map((_, i) => i).sort((a, b) => (offsets[a] ?? 0) - (offsets[b] ?? 0));
+      assert.deepEqual([...runThrough(sortByOffset(Float64Array.from(offsets)))], expected);
+    }),
+    { seed: 11, numRuns: 500 },
+  );
+});
+
+test("what the listed tree needs is what the tree needs, with and without a lost+found of its own", () => {
+  for (const { tree } of [
+    sampleTree(),
+    buildTree(dir({})),
+    buildTree(dir({ "lost+found": dir({ found: file(noise(9000)) }), a: dir({ b: file("b") }) })),
+  ]) {
+    assert.deepEqual(runThrough(listInodes(tree)).needs, runThrough(spaceNeeds(tree)));
+  }
+});
+
+test("a file of a layer that is not there is a defect", () => {
+  const built = buildTree(dir({ a: file("a") }));
+  for (const inode of built.stored.keys()) Object.assign(inode.content, { layer: 2, offset: 512 });
+  assert.throws(
+    () => planOf(built),
+    (error) => hasReason(error, "INTERNAL"),
+  );
 });
 
 test("the pieces of a sparse file keep their places within its blocks", () => {
