@@ -10,6 +10,12 @@ export interface Place {
 export type TomlPath = readonly (string | number)[];
 
 /**
+ * Keys of a path that are told apart: of settings none has more than three, and each more would take as much memory as
+ * all before it. What is deeper has the place of what it is in.
+ */
+const mostKeys = 32;
+
+/**
  * Finds where the keys of a TOML document stand, which its parser does not say. The text must be one that the parser
  * takes: nothing is checked here.
  */
@@ -68,6 +74,7 @@ export class TomlPlaces {
     const start = this.#at;
     const path = [...table];
     for (const key of this.#keys()) {
+      if (path.length === mostKeys) break;
       path.push(key);
       this.#note(path, start);
     }
@@ -81,24 +88,30 @@ export class TomlPlaces {
     const keys: string[] = [];
     for (;;) {
       this.#skipBlank();
-      const start = this.#at;
-      if (this.#text[start] === '"' || this.#text[start] === "'") {
-        this.#string();
-        keys.push(Object.keys(parse(`${this.#text.slice(start, this.#at)}=0`))[0] ?? "");
-      } else {
-        this.#skip(/[A-Za-z0-9_-]*/y);
-        keys.push(this.#text.slice(start, this.#at));
-      }
+      const key = this.#key();
+      if (keys.length < mostKeys) keys.push(key);
       this.#skipBlank();
       if (this.#text[this.#at] !== ".") return keys;
       this.#at++;
     }
   }
 
+  #key(): string {
+    const start = this.#at;
+    const quote = this.#text[start];
+    if (quote !== '"' && quote !== "'") {
+      this.#skip(/[A-Za-z0-9_-]*/y);
+      return this.#text.slice(start, this.#at);
+    }
+    this.#string();
+    return Object.keys(parse(`${this.#text.slice(start, this.#at)}=0`))[0] ?? "";
+  }
+
   #value(path: TomlPath): void {
     const first = this.#text[this.#at];
     if (first === '"' || first === "'") return this.#string();
-    if (first === "[") return this.#members("]", (index) => this.#element([...path, index]));
+    const isDeep = path.length >= mostKeys;
+    if (first === "[") return this.#members("]", (index) => this.#element(isDeep ? path : [...path, index]));
     if (first === "{") return this.#members("}", () => this.#pair(path));
     this.#skip(/[^,\]}#\r\n]*/y);
   }

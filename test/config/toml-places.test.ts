@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parse, stringify } from "smol-toml";
@@ -115,4 +117,23 @@ function leavesOf(value: unknown, path: TomlPath = []): readonly TomlPath[] {
   const tables =
     value.length > 0 && value.every((member) => typeof member === "object" && !Array.isArray(member));
   return tables ? value.flatMap((member, index) => leavesOf(member, [...path, index])) : [path];
+}
+
+const parser = join(import.meta.dirname, "../../src/config/parse.ts");
+
+for (const [name, deep] of Object.entries({
+  "a dotted key": `a${".a".repeat(60_000)} = 1`,
+  "a header": `[a${".a".repeat(60_000)}]`,
+  "arrays in arrays": `a = ${"[".repeat(900)}${"1,".repeat(60_000)}1${"]".repeat(900)}`,
+})) {
+  test(`${name} of as many parts as a file has room for takes little memory`, () => {
+    const script = `
+      import { parseConfig } from ${JSON.stringify(parser)};
+      import { readFileSync } from "node:fs";
+      try { parseConfig(readFileSync(0, "utf8"), "the file"); } catch (error) { console.log(error.message); }`;
+    const words = ["--max-old-space-size=100", "--input-type=module", "-e", script];
+    const ran = spawnSync(process.execPath, words, { input: deep, encoding: "utf8" });
+    assert.equal(ran.status, 0, ran.stderr.slice(0, 500));
+    assert.match(ran.stdout, /^the file:1:\d: a is no setting that is known/);
+  });
 }
