@@ -7,7 +7,10 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Nobody serves blobs there; cloud metadata services are among them (169.254.169.254, fd00:ec2::254). */
+/**
+ * Nobody serves blobs there; cloud metadata services are among them: 169.254.169.254 and fd00:ec2::254, and Alibaba's,
+ * Oracle's and Azure's own, which lie among private and public addresses.
+ */
 const forbidden = new BlockList();
 forbidden.addSubnet("0.0.0.0", 8, "ipv4");
 forbidden.addSubnet("169.254.0.0", 16, "ipv4");
@@ -16,6 +19,8 @@ forbidden.addAddress("::", "ipv6");
 forbidden.addSubnet("fe80::", 10, "ipv6");
 forbidden.addSubnet("ff00::", 8, "ipv6");
 forbidden.addAddress("fd00:ec2::254", "ipv6");
+for (const address of ["100.100.100.200", "192.0.0.192", "168.63.129.16"])
+  forbidden.addAddress(address, "ipv4");
 // RFC 6052: what a NAT64 makes 169.254.0.0/16 of.
 forbidden.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
 

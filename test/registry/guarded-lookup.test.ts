@@ -35,7 +35,7 @@ test("R19 a name that a server gave us may not lead where an address may not", a
     [["10.0.0.1"], false, "10.0.0.1"],
     [["169.254.169.254"], false, undefined],
     [["169.254.169.254"], true, undefined],
-    [["fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254"], false, undefined],
+    [["fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254", "100.100.100.200"], false, undefined],
     [["0.0.0.0"], true, undefined],
     [["127.0.0.1"], false, undefined],
     [["::1"], false, undefined],
