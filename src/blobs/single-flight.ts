@@ -1,4 +1,5 @@
 import { BangerError, asBangerError } from "../base/error.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 
 /** Those who wait for one piece of work. */
 export interface Crew<W> {
@@ -39,7 +40,7 @@ export class SingleFlight<K, W, T> {
     const flight = this.#flights.get(key) ?? this.#start(key, waiter, work);
     flight.waiters.add(waiter);
     try {
-      return await untilAborted(flight.result, signal);
+      return await untilAborted(flight.result, signal, "wait");
     } finally {
       flight.waiters.delete(waiter);
       if (flight.waiters.size === 0 && !flight.isOver) {
@@ -71,16 +72,5 @@ export class SingleFlight<K, W, T> {
     };
     this.#flights.set(key, flight);
     return flight;
-  }
-}
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(asBangerError(signal.reason, "wait"));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

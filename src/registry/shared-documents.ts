@@ -1,4 +1,5 @@
 import { hasReason } from "../base/error.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 
 /** Bytes of documents that are remembered: a config has a few thousand. */
 const maxBytes = 16 * 1024 * 1024;
@@ -20,7 +21,7 @@ export class SharedDocuments {
     const other = this.#underWay.get(key);
     if (other === undefined) return await this.#fetch(key, fetch);
     try {
-      return await orAborted(other, signal);
+      return await untilAborted(other, signal, "wait for document");
     } catch (error) {
       if (signal.aborted) throw error;
       // Cancelled, or refused with other credentials than ours. Of those who waited, one is the next to be waited for.
@@ -49,17 +50,5 @@ export class SharedDocuments {
       this.#known.delete(oldest);
       this.#bytes -= length;
     }
-  }
-}
-
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

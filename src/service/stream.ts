@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { BangerError } from "../base/error.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 
 /** The writing end of a grpc-js call, as far as it is needed here. */
 export interface MessageWriter<O> extends NodeJS.EventEmitter {
@@ -45,7 +46,7 @@ export async function writeAll<O>(
   const iterator = messages[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const step = await orAborted(iterator.next(), signal);
+      const step = await untilAborted(iterator.next(), signal, "serve");
       if (step.done === true) return;
       // After a cancel, neither `drain` nor a write's callback need ever come.
       if (call.write(step.value)) continue;
@@ -78,7 +79,7 @@ export async function withDeadline<T>(
   }, deadlineMs);
   timer.unref();
   try {
-    return await orAborted(work(either), either);
+    return await untilAborted(work(either), either, op);
   } finally {
     clearTimeout(timer);
   }
@@ -87,17 +88,4 @@ export async function withDeadline<T>(
 /** Not awaited: a generator that is stuck would hold the call. Its error has no one left to go to. */
 function leave(iterator: AsyncIterator<unknown>): void {
   iterator.return?.().catch(() => {});
-}
-
-/** The promise's outcome, or the signal's reason where it aborts first. Leaves no listener behind. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
