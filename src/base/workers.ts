@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
-import { Worker, parentPort, type ResourceLimits, type Transferable } from "node:worker_threads";
+import { Worker, parentPort, type ResourceLimits } from "node:worker_threads";
 import { BangerError, asBangerError, isReason, type Reason } from "./error.ts";
 
 /** How a worker's file is named beside the module that starts it: `.ts` in a checkout, `.js` once compiled. */
@@ -156,18 +156,16 @@ export interface JobContext<P> {
 /** The other end: call once in a worker's file. Jobs come one at a time. */
 export function serveJobs<J, R, P = never>(
   handler: (job: J, context: JobContext<P>) => R | Promise<R>,
-  transfer: (result: R) => readonly Transferable[] = () => [],
 ): void {
   const port = parentPort;
   if (port === null)
     throw new BangerError("INTERNAL", "a worker's file was run as a program", { op: "run worker" });
-  const send = (message: FromWorker<R, P>, list: readonly Transferable[] = []): void =>
-    port.postMessage(message, [...list]);
+  const send = (message: FromWorker<R, P>): void => port.postMessage(message);
   const context: JobContext<P> = { progress: (value) => send({ kind: "progress", value }) };
   const handle = async (job: J): Promise<void> => {
     try {
       const value = await handler(job, context);
-      send({ kind: "done", value }, transfer(value));
+      send({ kind: "done", value });
     } catch (error) {
       send({ kind: "failed", error: toWire(error) });
     }

@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { Digester, algorithmOf } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
+import { writeWhole } from "../base/write-whole.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { WriteBehind } from "./write-behind.ts";
 
@@ -31,7 +32,7 @@ export class BlobWriter {
   #pieced = false;
   #batch: Uint8Array[] = [];
   #batchLength = 0;
-  #writing: Promise<void> = Promise.resolve();
+  #writing: Promise<unknown> = Promise.resolve();
   #sentAt = 0;
   readonly #writeBehind: WriteBehind;
   #syncing: Promise<void> = Promise.resolve();
@@ -177,17 +178,5 @@ export class BlobWriter {
       this.#digester.update(buffer.subarray(0, bytesRead));
       this.#length += bytesRead;
     }
-  }
-}
-
-/** writev(2) may take less than it is given. */
-async function writeWhole(file: FileHandle, pieces: Uint8Array[], start: number): Promise<void> {
-  let left = pieces;
-  for (let position = start; left.length > 0;) {
-    let { bytesWritten } = await file.writev(left, position);
-    position += bytesWritten;
-    const whole = left.findIndex((piece) => (bytesWritten -= piece.length) < 0);
-    const cut = left[whole];
-    left = cut === undefined ? [] : [cut.subarray(cut.length + bytesWritten), ...left.slice(whole + 1)];
   }
 }

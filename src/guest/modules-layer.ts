@@ -5,6 +5,7 @@ import { utf8Bytes } from "../base/bytes.ts";
 import { parseDigest } from "../base/digest.ts";
 import { asBangerError } from "../base/error.ts";
 import { makeTempDir } from "../base/files.ts";
+import { writeWhole } from "../base/write-whole.ts";
 import type { LayerBlob } from "../layers/root-tree.ts";
 import { tarEnd, tarPieces, type TarEntry } from "./tar-writer.ts";
 
@@ -55,11 +56,11 @@ async function writeArchive(path: string, input: ModulesLayerInput): Promise<str
   const { dir, files, signal } = input;
   const hash = createHash("sha256");
   const archive = await open(path, "wx", 0o600);
+  let position = 0;
   try {
     const write = async (pieces: readonly Buffer[]): Promise<void> => {
       for (const piece of pieces) hash.update(piece);
-      // A file that ends on a block has no padding, which `writev` would take for an end.
-      await archive.writev(pieces.filter((piece) => piece.length > 0));
+      position = await writeWhole(archive, pieces, position);
     };
     for (const entry of folderEntries(input)) await write(tarPieces(entry));
     for (const file of files) {

@@ -3,6 +3,7 @@ import type { Digest } from "../base/digest.ts";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { runInSlices, type Sliced } from "../base/slices.ts";
+import { writeWhole } from "../base/write-whole.ts";
 import { flatten } from "../layers/flatten.ts";
 import { entriesOfTree } from "../layers/index-of-tree.ts";
 import { decodeIndex } from "../layers/index/decode.ts";
@@ -26,7 +27,8 @@ export interface StoredTree {
 
 /**
  * Writes beside an image what it must hold, so that it can be verified when its layers are long gone: the tree, as the
- * index of one layer, bound to the image's manifest, and before it the layer that each entry stems from. Not durable until the folder is synced, as publishing does.
+ * index of one layer, bound to the image's manifest, and before it the layer that each entry stems from. Not durable
+ * until the folder is synced, as publishing does.
  *
  * @throws BangerError DISK_FULL, PERMISSION_DENIED or INTERNAL.
  */
@@ -41,7 +43,7 @@ export async function writeStoredTree(
     const origins = await runInSlices(encodeTree(tree, manifest, chunks), signal);
     const handle = await open(path, "wx", 0o644);
     try {
-      await handle.writev([origins, ...chunks]);
+      await writeWhole(handle, [origins, ...chunks], 0);
     } finally {
       await handle.close();
     }

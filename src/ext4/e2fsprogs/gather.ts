@@ -2,6 +2,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { splitPath, utf8Bytes, type ByteString } from "../../base/bytes.ts";
 import { BangerError } from "../../base/error.ts";
 import { runInSlices, type Sliced } from "../../base/slices.ts";
+import { writeWhole } from "../../base/write-whole.ts";
 import type { CleanPath } from "../../layers/entry-path.ts";
 import { blockBytes } from "../geometry.ts";
 import { Ext4Image, rootInode } from "../read/image.ts";
@@ -124,7 +125,7 @@ async function writeNames({ targets, parents }: Found, context: ScriptContext): 
     if (first === undefined) throw notMade(utf8Bytes(`inode ${inode}`));
     const block = Buffer.alloc(blockBytes);
     await file.read(block, 0, blockBytes, first);
-    await writeAll(file, withParent(block, parent, seed), first);
+    await writeWhole(file, [withParent(block, parent, seed)], first);
   }
 }
 
@@ -140,7 +141,7 @@ async function writeTarget(
   if (places.length < blocks.length) throw notMade(utf8Bytes(`room in inode ${inode}`));
   for (const [i, place] of places.entries()) {
     const dots = i === 0 ? { self: inode, parent } : undefined;
-    await writeAll(file, directoryBlock(blocks[i] ?? [], dots, seed), place);
+    await writeWhole(file, [directoryBlock(blocks[i] ?? [], dots, seed)], place);
   }
 }
 
@@ -158,13 +159,6 @@ async function parentNow(file: FileHandle, place: number): Promise<number> {
   const head = Buffer.alloc(16);
   await file.read(head, 0, head.length, place);
   return head.readUInt32LE(12);
-}
-
-async function writeAll(file: FileHandle, block: Buffer, place: number): Promise<void> {
-  for (let done = 0; done < block.length;) {
-    const { bytesWritten } = await file.write(block, done, block.length - done, place + done);
-    done += bytesWritten;
-  }
 }
 
 function notMade(what: ByteString): BangerError {
