@@ -50,7 +50,6 @@ export function diskFullError(
     `${op}: ${path} has ${mebi(free, Math.floor)} free, and ${mebi(neededBytes, Math.ceil)} are needed`,
     {
       op,
-      hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
       facts: { path, freeBytes: String(free), neededBytes: String(neededBytes) },
     },
   );

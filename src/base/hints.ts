@@ -4,7 +4,6 @@ const trySource = "Pull again; if it happens twice, the source itself is damaged
 const report = "See the daemon's log; if it happens again, report it with this message.";
 const raise = "Make the image smaller, or raise its limit under [limits] in the config file.";
 const image = "Have the image built anew by a tool that follows the OCI image specification.";
-const list = "List what there is: `banger image ls`, `banger pull ls`, `banger kernel ls`.";
 
 /** What to do about each reason, where whoever raised the error knows nothing better. */
 export const hints: Readonly<Record<Reason, string>> = {
@@ -18,9 +17,10 @@ export const hints: Readonly<Record<Reason, string>> = {
   MANIFEST_UNKNOWN: "Check the repository and tag.",
   BLOB_UNKNOWN: "The image is incomplete in its registry: have it pushed again.",
   PLATFORM_UNKNOWN: "Choose one of the image's platforms with --platform.",
-  IMAGE_UNKNOWN: list,
-  PULL_UNKNOWN: list,
-  KERNEL_UNKNOWN: list,
+  IMAGE_UNKNOWN: "List the images with `banger image ls`.",
+  PULL_UNKNOWN: "List the pulls with `banger pull ls`.",
+  KERNEL_UNKNOWN:
+    "See `banger kernel ls` for those that are here, and `banger kernel catalog` for those to be had.",
   FILE_UNKNOWN: "List the folder above it: `banger image files IMAGE PATH`.",
   SOURCE_UNKNOWN: "Check the path and the tag.",
   NAME_TAKEN: "Choose another name.",
@@ -73,7 +73,7 @@ export const hints: Readonly<Record<Reason, string>> = {
     "Build them with `npm run build:guest`, which takes gcc and libc6-dev, or pull with --no-agents.",
   E2FSPROGS_MISSING: "Install it: apt install e2fsprogs.",
   E2FSPROGS_TOO_OLD: "Install e2fsprogs 1.43 or later.",
-  E2FSPROGS_FAILED: report,
+  E2FSPROGS_FAILED: "Report this with the message above; meanwhile, build with --builder direct.",
   XZ_MISSING: "Install it: apt install xz-utils.",
   KMOD_MISSING: "Install it: apt install kmod.",
   FILESYSTEM_ERROR: "Check the path that is named, and the disk that it is on.",

@@ -63,7 +63,6 @@ function unknown(name: string, warnings: readonly string[]): BangerError {
   const why = warnings.length === 0 ? "" : ` (${warnings.join("; ")})`;
   return new BangerError("KERNEL_UNKNOWN", `there is no kernel ${name} here, nor in a catalog${why}`, {
     op,
-    hint: "See `banger kernel ls` for those that are here, and `banger kernel catalog` for those to be had.",
     facts: { kernel: name },
   });
 }

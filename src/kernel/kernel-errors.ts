@@ -12,6 +12,5 @@ export function kernelTakenError(name: string): BangerError {
 export function kernelUnknownError(name: string): BangerError {
   return new BangerError("KERNEL_UNKNOWN", `there is no kernel ${JSON.stringify(name.slice(0, 200))} here`, {
     op: "find kernel",
-    hint: "See `banger kernel ls` for those that are here, and `banger kernel catalog` for those to be had.",
   });
 }

@@ -156,7 +156,6 @@ function refuseLosses(request: PullRequest, losses: number): void {
     `the disk could not hold everything the image says: ${losses} losses`,
     {
       op: "flatten layers",
-      hint: "Pull without --strict to get the image and the list of what it lost.",
       facts: { losses: String(losses) },
     },
   );

@@ -155,6 +155,5 @@ export async function endInterruptedPulls(
 function pullUnknownError(id: string): BangerError {
   return new BangerError("PULL_UNKNOWN", `there is no pull ${JSON.stringify(id.slice(0, 200))}`, {
     op: "find pull",
-    hint: "List the pulls with `banger pull ls`.",
   });
 }

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 import type { Digest } from "../base/digest.ts";
-import { BangerError } from "../base/error.ts";
+import { BangerError, messageOf } from "../base/error.ts";
 import * as images from "./images.ts";
 import type { ImagePage, ImageQuery } from "./images.ts";
 import * as leases from "./leases.ts";
@@ -190,10 +190,5 @@ function storeError(error: unknown): unknown {
       hint: "Free some space on the disk that holds the state folder.",
     });
   }
-  const what = error instanceof Error ? error.message : String(error);
-  return new BangerError("STORE_FAILED", `the store failed: ${what}`, {
-    op,
-    cause,
-    hint: "Check the disk that holds the state folder, and the daemon's log.",
-  });
+  return new BangerError("STORE_FAILED", `the store failed: ${messageOf(error)}`, { op, cause });
 }

@@ -95,7 +95,6 @@ export function scriptFailure(command: Command | undefined, what: string, stderr
   const about = command === undefined ? "" : `\`${text.slice(0, 600)}\` for ${command.subject()}: `;
   return new BangerError("E2FSPROGS_FAILED", `debugfs did not do as told: ${about}${what}`, {
     op: "apply ownership",
-    hint: "Report this with the message above; meanwhile, build with --builder direct.",
     facts: { program: "debugfs", command: text, path: command?.subject() ?? "", stderr },
   });
 }

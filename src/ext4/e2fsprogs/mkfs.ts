@@ -102,7 +102,6 @@ function mkfsFailure(exitCode: number | null, said: string, target: string): Ban
   }
   return new BangerError("E2FSPROGS_FAILED", `mkfs.ext4 failed: ${said || `exit code ${exitCode}`}`, {
     op: "make file system",
-    hint: "Report this with the message above; meanwhile, build with --builder direct.",
     facts,
   });
 }
