@@ -50,6 +50,14 @@ export function hasReason(error: unknown, ...wanted: readonly Reason[]): error i
   return error instanceof BangerError && wanted.includes(error.reason);
 }
 
+/** The errors that one stands for, as for each mistake in a file; itself where it stands for none. */
+export function eachOf(error: BangerError): readonly BangerError[] {
+  const { cause } = error;
+  const each: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [];
+  const known = each.filter((one) => one instanceof BangerError);
+  return known.length === 0 ? [error] : known;
+}
+
 /** The `code` of a Node system error (`ENOENT`), or undefined for anything else. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;

@@ -1,13 +1,15 @@
 import { CommanderError } from "commander";
 import { asBangerError } from "../base/error.ts";
-import { commandSpec } from "./command-spec.ts";
+import { usageErrorOf } from "../service/usage-error.ts";
+import { commandSpec, type CommandSpec } from "./command-spec.ts";
+import { commandAt } from "./completion/complete.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code.ts";
 import { elsewhere } from "./misspelled.ts";
-import { daemonPlace, type PlaceFlags } from "./place.ts";
+import { daemonPlace, likelyPlace, type PlaceFlags } from "./place.ts";
 import { buildProgram } from "./program.ts";
 import { sessionRunner, tellError } from "./run-session.ts";
-import { safeText } from "./render/text.ts";
-import { processTerminal, showLines, type Terminal } from "./terminal.ts";
+import { usageLines } from "./render/error.ts";
+import { columnsOf, processTerminal, showLines, stderrColour, type Terminal } from "./terminal.ts";
 
 /** What the program `banger` does: runs its command line and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -23,24 +25,35 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   const setExitCode = (code: ExitCode): void => {
     exitCode = code;
   };
-  const paths = () => daemonPlace(program.opts<PlaceFlags>(), terminal);
+  const paths = (anyConfig: boolean) =>
+    (anyConfig ? likelyPlace : daemonPlace)(program.opts<PlaceFlags>(), terminal);
   const program = buildProgram(terminal, sessionRunner({ terminal, paths, setExitCode }));
   try {
     await program.parseAsync([...args], { from: "user" });
     return exitCode;
   } catch (error) {
-    // Commander has told it already; help and version come here too, with code 0.
+    // Help and version come here too, with code 0.
     if (error instanceof CommanderError) {
-      const meant = elsewhere(commandSpec(program), args, error);
-      showLines(
-        terminal,
-        "stderr",
-        meant.map((line) => `  → ${safeText(line)}`),
-      );
+      tellUsageError(error, commandSpec(program), args, terminal);
       return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     }
     const failure = asBangerError(error, "banger");
     tellError(failure, "text", terminal);
     return exitCodeOf(failure);
   }
+}
+
+function tellUsageError(
+  error: CommanderError,
+  root: CommandSpec,
+  args: readonly string[],
+  terminal: Terminal,
+): void {
+  const usage = usageErrorOf(error);
+  if (usage === undefined) return;
+  const commands = elsewhere(root, args, error);
+  const help = commands.length === 0 ? `See \`${commandAt(root, args).path} --help\`.` : undefined;
+  const told = { hint: usage.meant ?? help, commands };
+  const columns = columnsOf(terminal, "stderr");
+  showLines(terminal, "stderr", usageLines(usage.message, told, stderrColour(terminal), columns));
 }

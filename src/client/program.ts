@@ -7,8 +7,8 @@ import { addKernelCommands } from "./commands/kernel.ts";
 import { addPullCommands } from "./commands/pull.ts";
 import { exampleText } from "./examples.ts";
 import { suggestChoices } from "./misspelled.ts";
-import { stderrColour, type Terminal } from "./terminal.ts";
-import { paint } from "./render/paint.ts";
+import { tellNoUsageErrors } from "../service/usage-error.ts";
+import type { Terminal } from "./terminal.ts";
 import type { RunSession } from "./session.ts";
 import { packageVersion } from "../base/version.ts";
 
@@ -19,8 +19,6 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 cannot reach the daemon, 1
 /** The command line, from which help and usage errors come. Usage errors are thrown as CommanderError. */
 export function buildProgram(terminal: Terminal, run: RunSession): Command {
   const program = new Command("banger");
-  const colour = stderrColour(terminal);
-  const label = paint({ text: "banger:", style: "red" }, colour);
   program
     .description("Turns an OCI image into an ext4 root file system that a microVM boots.")
     .version(packageVersion(), "-V, --version")
@@ -32,8 +30,8 @@ export function buildProgram(terminal: Terminal, run: RunSession): Command {
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error:/, label)),
     });
+  tellNoUsageErrors(program);
   addImageCommands(program, run, terminal.folder);
   addPullCommands(program, run);
   addKernelCommands(program, run, terminal.folder);

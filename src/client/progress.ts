@@ -1,6 +1,7 @@
 import type { PullEvent } from "../../gen/banger/image/v1/pull_pb.ts";
+import { speaksUtf8 } from "../base/locale.ts";
 import { openLiveRegion } from "./live-region.ts";
-import { asciiText, speaksUtf8 } from "./render/ascii.ts";
+import { asciiText } from "./render/ascii.ts";
 import { eventLine } from "./render/json.ts";
 import { plainLine } from "./render/plain.ts";
 import { emptyPull, reducePull } from "./render/pull-model.ts";

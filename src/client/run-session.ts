@@ -12,7 +12,8 @@ import { waitNotice } from "./wait-notice.ts";
 
 export interface SessionHost {
   readonly terminal: Terminal;
-  readonly paths: () => DaemonPaths;
+  /** @param anyConfig whether a wrong config is taken for what it says rightly */
+  readonly paths: (anyConfig: boolean) => DaemonPaths;
   readonly setExitCode: (code: ExitCode) => void;
 }
 
@@ -31,7 +32,7 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
     try {
       const { connectDaemon } = await import("./connect.ts");
       const embed = options.embed ?? true;
-      const place = paths();
+      const place = paths(options.anyConfig === true);
       const connecting = connectDaemon({ paths: place, embed, terminal, signal, notice, answerMs });
       await using connection = await connecting.catch(async (error: unknown) => {
         const context = { paths: place, signal, terminal };

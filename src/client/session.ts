@@ -24,6 +24,8 @@ export interface SessionOptions {
   /** Whether a daemon may be started in this process where none runs; false says why one that stays is needed. */
   readonly embed?: false;
   readonly errors?: "text" | "json";
+  /** The daemon is looked for by what a wrong config says rightly: the command tells what is wrong with it. */
+  readonly anyConfig?: true;
   /** Nobody may be kept waiting: every answer within so many milliseconds, and not a word meanwhile. */
   readonly answerMs?: number;
   /** What to tell where no daemon answers, before that is told; the command fails all the same. */

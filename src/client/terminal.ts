@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import type { WriteStream } from "node:tty";
 import { BangerError, errnoOf, messageOf } from "../base/error.ts";
-import { asciiText, speaksUtf8 } from "./render/ascii.ts";
+import { speaksUtf8 } from "../base/locale.ts";
+import { asciiText } from "./render/ascii.ts";
 import { wantsColour } from "./render/paint.ts";
 
 /** Where a command's words go: results to stdout, all else to stderr. */

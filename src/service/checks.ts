@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
+import { BangerError, asBangerError, eachOf, errnoOf, messageOf } from "../base/error.ts";
 import { run } from "../base/exec.ts";
 import { readConfig } from "../config/read.ts";
 import { checkVersion } from "../ext4/e2fsprogs/programs.ts";
@@ -32,16 +32,16 @@ export async function runChecks(
   const programs = ["mkfs.ext4", "debugfs", "e2fsck"] as const;
   const checks = [
     nodeCheck(),
-    configCheck(config),
+    configChecks(config),
     ...programs.map((program) => programCheck(program, signal)),
     guestCheck(config),
     ...folders.map(({ what, path }) => folderCheck(what, path)),
     ...folders.map(({ what, path }) => spaceCheck(what, path)),
     ...(serving ? [socketCheck(socketPath)] : []),
   ];
-  const results = await Promise.all(checks);
+  const results = await Promise.all<CheckResult | readonly CheckResult[]>(checks);
   signal.throwIfAborted();
-  return results;
+  return results.flat();
 }
 
 async function nodeCheck(): Promise<CheckResult> {
@@ -50,35 +50,48 @@ async function nodeCheck(): Promise<CheckResult> {
   return { name: "node", ok, detail: node, remedy: ok ? "" : "Run bangerd with Node 26 or later." };
 }
 
-/** Whether the file is what the daemon goes by: it may have been changed since, or be wrong by now. */
-async function configCheck({ paths, live }: DaemonConfig): Promise<CheckResult> {
+/**
+ * Whether the file is what the daemon goes by: it may have been changed since, or be wrong by now. Each mistake in it is
+ * a result of its own.
+ */
+async function configChecks({ paths, live }: DaemonConfig): Promise<readonly CheckResult[]> {
+  try {
+    return [await configCheck({ paths, live })];
+  } catch (error) {
+    const mistakes = eachOf(asBangerError(error, "check config"));
+    return mistakes.map(({ message, hint }) => ({
+      name: "config",
+      ok: false,
+      detail: message,
+      remedy: hint,
+    }));
+  }
+}
+
+/** @throws BangerError CONFIG_INVALID. */
+async function configCheck({ paths, live }: Pick<DaemonConfig, "paths" | "live">): Promise<CheckResult> {
   const name = "config";
   const { configPath: path, configNamed } = paths;
-  try {
-    const now = readConfig({ path, named: configNamed || live.found });
-    // Whoever may write to it can have the daemon do what it may.
-    const problem = now.found ? folderProblem(await stat(path), "config") : undefined;
-    if (problem !== undefined) {
-      return {
-        name,
-        ok: false,
-        detail: `${path} ${problem}`,
-        remedy: `Run \`chmod go-w ${path}\`, and own it.`,
-      };
-    }
-    const changed = live.changes(now).map(({ key }) => key);
-    const detail = now.found ? path : `none at ${path}: all is by default`;
-    if (changed.length === 0 && live.waiting.length === 0) return { name, ok: true, detail, remedy: "" };
-    if (changed.length === 0) {
-      const waiting = `${path}: ${live.waiting.join(", ")} count from the next start on`;
-      return { name, ok: false, detail: waiting, remedy: "Restart the daemon." };
-    }
-    const remedy = "Send SIGHUP to have it read again; its log says what waits for a restart.";
-    return { name, ok: false, detail: `${path} has changed: ${changed.join(", ")}`, remedy };
-  } catch (error) {
-    const { message, hint } = asBangerError(error, "check config");
-    return { name, ok: false, detail: message, remedy: hint };
+  const now = readConfig({ path, named: configNamed || live.found });
+  // Whoever may write to it can have the daemon do what it may.
+  const problem = now.found ? folderProblem(await stat(path), "config") : undefined;
+  if (problem !== undefined) {
+    return {
+      name,
+      ok: false,
+      detail: `${path} ${problem}`,
+      remedy: `Run \`chmod go-w ${path}\`, and own it.`,
+    };
   }
+  const changed = live.changes(now).map(({ key }) => key);
+  const detail = now.found ? path : `none at ${path}: all is by default`;
+  if (changed.length === 0 && live.waiting.length === 0) return { name, ok: true, detail, remedy: "" };
+  if (changed.length === 0) {
+    const waiting = `${path}: ${live.waiting.join(", ")} count from the next start on`;
+    return { name, ok: false, detail: waiting, remedy: "Restart the daemon." };
+  }
+  const remedy = "Send SIGHUP to have it read again; its log says what waits for a restart.";
+  return { name, ok: false, detail: `${path} has changed: ${changed.join(", ")}`, remedy };
 }
 
 async function programCheck(

@@ -1,9 +1,10 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { tellNoUsageErrors } from "./usage-error.ts";
 
 /** What `bangerd` may be told. Usage errors are thrown as CommanderError. */
 export function bangerdCommand(): Command {
-  return new Command("bangerd")
+  const command = new Command("bangerd")
     .description("Turns OCI images into root file systems that a microVM boots, and serves them over gRPC.")
     .version(packageVersion(), "-V, --version")
     .option("--state-dir <folder>", "where images live (BANGER_STATE_DIR)")
@@ -13,4 +14,5 @@ export function bangerdCommand(): Command {
     .option("--system", "use the paths of a system install: /var/lib/banger, /run/banger")
     .allowExcessArguments(false)
     .exitOverride();
+  return tellNoUsageErrors(command);
 }

@@ -7,6 +7,8 @@ import { readConfig } from "../config/read.ts";
 import type { GuestSources } from "../guest/assets.ts";
 import type { DaemonPaths } from "./paths.ts";
 
+export { readWhatIsRight } from "../config/read.ts";
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** All that a daemon is told. */
@@ -26,10 +28,15 @@ export interface DaemonConfig {
 /**
  * Reads the config file of those paths, and what the environment says besides them.
  *
- * @throws BangerError CONFIG_INVALID where the file is wrong, or was asked for and is not there.
+ * @param read another way to read the file, for one who goes on with a wrong one
+ * @throws BangerError CONFIG_INVALID, as `read` does, where the file is wrong, or was asked for and is not there.
  */
-export function loadConfig(paths: DaemonPaths, env: Environment = process.env): DaemonConfig {
-  const live = new LiveConfig(readConfig({ path: paths.configPath, named: paths.configNamed }));
+export function loadConfig(
+  paths: DaemonPaths,
+  env: Environment = process.env,
+  read: typeof readConfig = readConfig,
+): DaemonConfig {
+  const live = new LiveConfig(read({ path: paths.configPath, named: paths.configNamed }));
   return {
     paths,
     live,

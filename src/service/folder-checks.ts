@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { freeBytes } from "../base/disk.ts";
 import { errnoOf, messageOf } from "../base/error.ts";
 import type { CheckResult } from "./check-result.ts";
-import { folderProblem, unsafeAbove, type FolderUse } from "./folders.ts";
+import { folderProblem, notFolderAt, unsafeAbove, type FolderUse } from "./folders.ts";
 
 /** Below this an image of a distribution's size is not likely to fit, in bytes. */
 const littleSpace = 2 * 1024 ** 3;
@@ -13,6 +13,11 @@ const littleSpace = 2 * 1024 ** 3;
 export async function folderCheck(what: FolderUse, path: string): Promise<CheckResult> {
   const name = `${what} folder`;
   try {
+    const file = await notFolderAt(path);
+    if (file !== undefined) {
+      const remedy = "Move that file away, or choose another folder.";
+      return { name, ok: false, detail: `${file} is not a folder`, remedy };
+    }
     const there = await nearestFolder(path);
     await access(there, constants.R_OK | constants.W_OK | constants.X_OK);
     if (there !== path)

@@ -46,7 +46,30 @@ export async function claimFolder(path: string, what: FolderUse): Promise<void> 
     }
     await access(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw asBangerError(error, op);
+    throw (await noFolder(path, what)) ?? asBangerError(error, op);
+  }
+}
+
+/** Where something else has the folder's name, or one's above it: undefined where that is not what is wrong. */
+async function noFolder(path: string, what: FolderUse): Promise<BangerError | undefined> {
+  const place = await notFolderAt(path);
+  if (place === undefined) return undefined;
+  const said = place === path ? "is not a folder" : `can't be made: ${place} is not a folder`;
+  return new BangerError("FILESYSTEM_ERROR", `the ${what} folder ${path} ${said}`, {
+    op: `open ${what} folder`,
+    hint: `Name a folder with ${choices[what]}, or move that file away.`,
+    facts: { path: place },
+  });
+}
+
+/** The path, or the lowest one above it that is there, where that is no folder. */
+export async function notFolderAt(path: string): Promise<string | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? undefined : path;
+  } catch (error) {
+    const code = errnoOf(error);
+    const gone = code === "ENOENT" || code === "ENOTDIR";
+    return gone && dirname(path) !== path ? notFolderAt(dirname(path)) : undefined;
   }
 }
 

@@ -1,13 +1,16 @@
 import { homedir } from "node:os";
 import { CommanderError } from "commander";
-import { asBangerError, type BangerError } from "../base/error.ts";
+import { asBangerError, eachOf } from "../base/error.ts";
 import { keepYoungHeapSmall } from "../base/heap.ts";
+import { speaksUtf8 } from "../base/locale.ts";
+import { safeText } from "../base/safe-text.ts";
 import { activationVariables, inheritedSocket } from "./activation.ts";
 import { bangerdCommand } from "./command-line.ts";
 import { loadConfig } from "./config.ts";
 import { requireSafeConfig } from "./folders.ts";
 import { lineLog, type AdjustableLog, type Log } from "./log.ts";
 import { locatePaths, type PathFlags } from "./paths.ts";
+import { usageErrorOf } from "./usage-error.ts";
 
 /** Runs `bangerd`, without the program's name, until it is told to stop, and sets the process's exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -18,10 +21,12 @@ export async function main(args: readonly string[]): Promise<void> {
     await serve(flags, log);
   } catch (error) {
     if (error instanceof CommanderError) {
+      const usage = usageErrorOf(error);
+      if (usage !== undefined) tell(usage.message, usage.meant ?? "See `bangerd --help`.");
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    tellError(asBangerError(error, "bangerd"));
+    for (const { message, hint } of eachOf(asBangerError(error, "bangerd"))) tell(message, hint);
     process.exitCode = 1;
   }
 }
@@ -75,7 +80,8 @@ function onReloadSignal(reload: () => void): Disposable {
   return { [Symbol.dispose]: () => void process.off("SIGHUP", reload) };
 }
 
-function tellError({ message, hint }: BangerError): void {
-  process.stderr.write(`bangerd: ${message}\n`);
-  process.stderr.write(`  ${hint}\n`);
+/** As `banger` tells errors: what happened, and after the arrow what to do. */
+function tell(message: string, hint: string): void {
+  const arrow = process.stderr.isTTY && !speaksUtf8(process.env) ? ">" : "→";
+  process.stderr.write(`bangerd: ${safeText(message)}\n  ${arrow} ${safeText(hint)}\n`);
 }

@@ -36,11 +36,16 @@ export interface Surroundings {
 /**
  * Where a daemon is, by flags, environment and the config file that these lead to.
  *
- * @throws BangerError CONFIG_INVALID.
+ * @param read another way to read the file, for one who goes on with a wrong one
+ * @throws BangerError CONFIG_INVALID, as `read` does.
  */
-export function locatePaths(flags: PathFlags, surroundings: Surroundings): DaemonPaths {
+export function locatePaths(
+  flags: PathFlags,
+  surroundings: Surroundings,
+  read: typeof readConfig = readConfig,
+): DaemonPaths {
   const { configPath, configNamed } = resolvePaths(flags, surroundings);
-  return resolvePaths(flags, surroundings, readConfig({ path: configPath, named: configNamed }).settings);
+  return resolvePaths(flags, surroundings, read({ path: configPath, named: configNamed }).settings);
 }
 
 /**

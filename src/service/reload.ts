@@ -1,4 +1,4 @@
-import { asBangerError } from "../base/error.ts";
+import { asBangerError, eachOf } from "../base/error.ts";
 import { readConfig } from "../config/read.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { Log } from "./log.ts";
@@ -17,7 +17,8 @@ export function reloadConfig({ paths, live }: DaemonConfig, log: Log): void {
     const waiting = keys("restart");
     if (waiting.length > 0) log.warn("some settings wait for a restart", { settings: waiting });
   } catch (error) {
-    const { message, hint } = asBangerError(error, "reload config");
-    log.error("the config is wrong, and stays as it was", { path, error: message, hint });
+    for (const { message, hint } of eachOf(asBangerError(error, "reload config"))) {
+      log.error("the config is wrong, and stays as it was", { path, error: message, hint });
+    }
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
@@ -105,6 +105,31 @@ test("two programs that start at once share one daemon and one build", async () 
   for (const { code, stderr } of both) assert.equal(code, 0, stderr);
   assert.equal(both[0].stdout, both[1].stdout);
   assert.deepEqual(litter(env), []);
+});
+
+test("daemon status tells of each mistake in the config, and goes on by the rest of it", async () => {
+  const env = newHome();
+  const folder = join(env["XDG_CONFIG_HOME"] ?? assert.fail(), "banger");
+  const state = join(place.path, "elsewhere");
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, "config.toml");
+  await writeFile(path, `[limits]\nlayer = 3\n[paths]\nstate_dir = "${state}"\n[log]\nlevel = "loud"\n`);
+  const { code, stdout, stderr } = await banger(["daemon", "status"], env);
+  assert.equal(code, 4, stderr);
+  assert.match(stdout, new RegExp(`^state +${state}$`, "m"));
+  assert.ok(stdout.includes(`✗ config: ${path}:2:1: limits.layer is no setting`), stdout);
+  assert.match(stdout, /^ {2}→ Write layers, if that is what is meant/m);
+  assert.ok(stdout.includes(`✗ config: ${path}:6:1: log.level: expected`), stdout);
+  assert.match(stdout, /✓ cache folder: /);
+  assert.doesNotMatch(stderr, /config/);
+
+  await writeFile(path, "[limits\n");
+  const broken = await banger(["daemon", "status"], env);
+  assert.equal(broken.code, 4, broken.stderr);
+  assert.match(broken.stdout, /✗ config: .*:1:8: this is not TOML/);
+  assert.match(broken.stdout, /✓ cache folder: /);
+  // What would start a daemon can't.
+  assert.match((await banger(["image", "ls"], env)).stderr, /^banger: .*:1:8: this is not TOML/);
 });
 
 test("what needs a daemon that stays is refused without one", async () => {

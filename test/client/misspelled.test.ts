@@ -5,27 +5,28 @@ import { banger } from "./run-banger.ts";
 import { suggestChoices } from "../../src/client/misspelled.ts";
 
 const misspelled: readonly (readonly [line: string, answer: RegExp])[] = [
-  ["imgae ls", /\(Did you mean image\?\)\n$/],
-  ["image inspct x", /\(Did you mean inspect\?\)\n$/],
-  ["daemon stauts", /\(Did you mean status\?\)\n$/],
-  ["--sokcet /x image ls", /\(Did you mean --socket\?\)\n$/],
-  ["image ls --jsn", /\(Did you mean --json\?\)\n$/],
-  ["image ls --sockte /x", /\(Did you mean --socket\?\)\n$/],
-  ["image pull x --builder direkt", /choices are direct, e2fsprogs\. \(Did you mean direct\?\)\n$/],
-  ["image pull x --progress josn", /\(Did you mean json\?\)\n$/],
-  ["image pull x --verify ful", /\(Did you mean full\?\)\n$/],
-  ["image export x -o - --format zst", /\(Did you mean zstd\?\)\n$/],
-  ["image inspect x --vmm qmeu", /\(Did you mean qemu\?\)\n$/],
-  ["completion fihs", /\(Did you mean fish\?\)\n$/],
-  ["completion powershell", /choices are bash, zsh, fish\.\n$/],
+  ["imgae ls", /\n {2}→ Did you mean image\?\n$/],
+  ["image inspct x", /\n {2}→ Did you mean inspect\?\n$/],
+  ["daemon stauts", /\n {2}→ Did you mean status\?\n$/],
+  ["--sokcet /x image ls", /\n {2}→ Did you mean --socket\?\n$/],
+  ["image ls --jsn", /\n {2}→ Did you mean --json\?\n$/],
+  ["image ls --sockte /x", /\n {2}→ Did you mean --socket\?\n$/],
+  ["image pull x --builder direkt", /choices are direct, e2fsprogs\.\n {2}→ Did you mean direct\?\n$/],
+  ["image pull x --progress josn", /\n {2}→ Did you mean json\?\n$/],
+  ["image pull x --verify ful", /\n {2}→ Did you mean full\?\n$/],
+  ["image export x -o - --format zst", /\n {2}→ Did you mean zstd\?\n$/],
+  ["image inspect x --vmm qmeu", /\n {2}→ Did you mean qemu\?\n$/],
+  ["completion fihs", /\n {2}→ Did you mean fish\?\n$/],
+  ["completion powershell", /choices are bash, zsh, fish\.\n {2}→ See `banger completion --help`\.\n$/],
   ["inspect web", /unknown command 'inspect'\n {2}→ banger image inspect web\n$/],
   [
     "pull debian:bookworm",
     /\n {2}→ banger image pull debian:bookworm\n {2}→ banger kernel pull debian:bookworm\n$/,
   ],
   ["status --json", /\n {2}→ banger daemon status --json\n$/],
-  ["frobnicate", /unknown command 'frobnicate'\n$/],
-  ["image frobnicate", /unknown command 'frobnicate'\n$/],
+  ["frobnicate", /^banger: unknown command 'frobnicate'\n {2}→ See `banger --help`\.\n$/],
+  ["--socket /image image frobnicate", /unknown command 'frobnicate'\n {2}→ See `banger image --help`\.\n$/],
+  ["image rm", /^banger: missing required argument 'image'\n {2}→ See `banger image rm --help`\.\n$/],
 ];
 
 for (const [line, answer] of misspelled) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { BangerError } from "../../src/base/error.ts";
+import { BangerError, eachOf } from "../../src/base/error.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
-import { defaultConfig, parseConfig } from "../../src/config/parse.ts";
+import { defaultConfig, parseConfig, parseWhatIsRight } from "../../src/config/parse.ts";
 import { sections } from "../../src/config/schema.ts";
 
 const parse = (text: string) => parseConfig(text, "/c.toml").settings;
@@ -251,5 +251,72 @@ describe("a wrong config file is refused, naming place, key and what was expecte
   test("`__proto__` is a key like others", () => {
     assert.match(failureOf("[__proto__]\nlayers = 1").message, /__proto__ is no setting/);
     assert.match(failureOf("[limits]\nconstructor = 1").message, /constructor is no setting/);
+  });
+});
+
+const several = `[pulls]
+concurent = 3
+builder = "mkfs"
+[cache]
+low_water = "1GiB"
+[[signatures]]
+scope = "a.example"
+[[kernels.catalogs]]
+name = "a"
+[[kernels.catalogs]]
+name = "b"
+location = "/b"
+[[kernels.catalogs]]
+name = "b"
+location = "/c"
+[paths]
+state_dir = "/state"
+cache_dir = "cache"
+`;
+
+describe("a file with several mistakes", () => {
+  test("is refused with all of them, in the file's order", () => {
+    const error = failureOf(several);
+    assert.equal(error.message, "/c.toml has 7 mistakes, in lines 2, 3, 5, 7, 8, 14, 18");
+    const each = eachOf(error);
+    assert.deepEqual(
+      each.map(({ message }) => /^\/c\.toml:(\d+:\d+: [\w.[\]]+)/.exec(message)?.[1]),
+      [
+        "2:1: pulls.concurent",
+        "3:1: pulls.builder",
+        "5:1: cache.low_water",
+        "7:1: signatures[0].scope",
+        "8:3: kernels.catalogs[0].location",
+        "14:1: kernels.catalogs[2].name",
+        "18:1: paths.cache_dir",
+      ],
+    );
+    assert.match(each[0]?.hint ?? "", /Write concurrent/);
+    assert.deepEqual(
+      error.fields.map(({ field }) => field),
+      each.map(({ facts }) => facts["key"]),
+    );
+  });
+
+  test("tells no more than anybody reads, and how many there are", () => {
+    const lines = Array.from({ length: 5000 }, (_, at) => `key${at} = 1`);
+    const error = failureOf(["[limits]", ...lines].join("\n"));
+    const each = eachOf(error);
+    assert.match(error.message, /has 5000 mistakes, in lines 2, 3, .*, 21, and 4980 more$/);
+    assert.equal(each.length, 21);
+    assert.equal(each.at(-1)?.message, "/c.toml: 4980 more mistakes");
+  });
+
+  test("still says what it says rightly", () => {
+    const { settings, failure } = parseWhatIsRight(several, "/c.toml");
+    assert.equal(failure?.reason, "CONFIG_INVALID");
+    assert.equal(settings.paths.stateDir, "/state");
+    assert.equal(settings.paths.cacheDir, undefined);
+    assert.equal(settings.pulls.builder, undefined);
+    assert.deepEqual(
+      settings.kernels.catalogs.map(({ location }) => location),
+      ["/b", "/c"],
+    );
+    assert.equal(parseWhatIsRight(whole, "/c.toml").failure, undefined);
   });
 });

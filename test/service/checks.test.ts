@@ -51,7 +51,9 @@ describe("the check of", () => {
     assert.match(open.remedy, /chmod go-w/);
     await writeFile(join(dir.path, "file"), "");
     const under = { ...config, paths: { ...config.paths, cacheDir: join(dir.path, "file", "cache") } };
-    assert.match((await check(under, "cache folder")).detail, /ENOTDIR/);
+    assert.equal((await check(under, "cache folder")).detail, `${join(dir.path, "file")} is not a folder`);
+    const file = { ...config, paths: { ...config.paths, stateDir: join(dir.path, "file") } };
+    assert.equal((await check(file, "state folder")).ok, false);
   });
 
   test("the config: none, as it was, changed since, waiting for a restart, wrong", async () => {
@@ -81,6 +83,15 @@ describe("the check of", () => {
     const wrong = await check(config, "config");
     assert.match(wrong.detail, /c\.toml:2:1: limits\.layers: expected/);
     assert.notEqual(wrong.remedy, "");
+    await writeFile(configPath(), "[limits]\nlayers = -4\nlayer = 3\n");
+    const both = (await runChecks(config, signal, false)).filter(({ name }) => name === "config");
+    assert.deepEqual(
+      both.map(({ ok, detail }) => [ok, /:\d:1: limits\.\w+/.exec(detail)?.[0]]),
+      [
+        [false, ":2:1: limits.layers"],
+        [false, ":3:1: limits.layer"],
+      ],
+    );
   });
 
   test("the guest's assets, as they are for pulls", async () => {

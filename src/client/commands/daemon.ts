@@ -30,6 +30,7 @@ export function addDaemonCommands(program: Command, run: RunSession): void {
         {
           // A daemon started for the question would answer for itself.
           embed: false,
+          anyConfig: true,
           withoutDaemon: async ({ paths, signal, terminal }) => {
             const { localStatus } = await import("../local-status.ts");
             print(terminal, await localStatus(paths, terminal.env, signal));

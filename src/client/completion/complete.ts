@@ -31,13 +31,7 @@ interface Position {
  */
 export function complete(root: CommandSpec, words: readonly string[]): Completion {
   const prefix = words.at(-1) ?? "";
-  const position = words.slice(0, -1).reduce(step, {
-    command: root,
-    lineage: [root],
-    given: 0,
-    pending: undefined,
-    onlyArguments: false,
-  });
+  const position = positionAfter(root, words.slice(0, -1));
   const { command, pending, onlyArguments } = position;
   if (pending?.value !== undefined) return ofValue(pending.value, prefix, "");
   const assigned = /^(--[^=]+)=(.*)$/s.exec(prefix);
@@ -55,6 +49,21 @@ export function complete(root: CommandSpec, words: readonly string[]): Completio
   }
   const argument = command.arguments[position.given] ?? lastVariadic(command);
   return argument === undefined ? { candidates: [], also: undefined, prefix } : ofValue(argument, prefix, "");
+}
+
+/** The command that a line is one of, as far as it can be told. */
+export function commandAt(root: CommandSpec, words: readonly string[]): CommandSpec {
+  return positionAfter(root, words).command;
+}
+
+function positionAfter(root: CommandSpec, words: readonly string[]): Position {
+  return words.reduce(step, {
+    command: root,
+    lineage: [root],
+    given: 0,
+    pending: undefined,
+    onlyArguments: false,
+  });
 }
 
 function step(position: Position, word: string): Position {

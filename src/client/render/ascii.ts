@@ -23,15 +23,6 @@ const stands: Readonly<Record<string, string>> = {
   "⠏": "/",
 };
 
-/**
- * Whether a terminal shows what is not ASCII, by POSIX's variables in POSIX's order. Where none says anything the
- * locale is C, and what would be drawn is anybody's guess.
- */
-export function speaksUtf8(env: Readonly<Record<string, string | undefined>>): boolean {
-  const locale = [env["LC_ALL"], env["LC_CTYPE"], env["LANG"]].find((value) => (value ?? "") !== "");
-  return /utf-?8/i.test(locale ?? "");
-}
-
 /** The same text in ASCII, as wide as it was. */
 export function asciiText(text: string): string {
   // oxlint-disable-next-line no-control-regex -- all of ASCII is what it is for

@@ -1,4 +1,6 @@
-import { unsafeCharacters } from "../../base/unsafe-characters.ts";
+import { safeText } from "../../base/safe-text.ts";
+
+export { safeLines, safeText } from "../../base/safe-text.ts";
 
 const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
 
@@ -6,26 +8,6 @@ const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\ufe0f/u;
 const invisible = /^[\p{Mark}\p{Format}]+$/u;
-
-/** With C0 and lone surrogates. */
-const unsafe = new RegExp(`[\\u0000-\\u001f${unsafeCharacters}]|\\p{Surrogate}`, "gu");
-
-/**
- * Text of a server, an image or a registry, for a terminal: what could move the cursor, change colours or
- * reorder a line is shown as `\xNN` or `\u{NNNN}`.
- */
-export function safeText(text: string): string {
-  return text.replace(unsafe, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    const hex = code.toString(16);
-    return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
-  });
-}
-
-/** The same for text of several lines, whose breaks and tabs stay. */
-export function safeLines(text: string): string {
-  return text.replace(/[^\n\t]+/g, safeText);
-}
 
 /** Columns that one grapheme takes on a terminal. */
 function columnsOf(grapheme: string): number {

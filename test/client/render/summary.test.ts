@@ -7,7 +7,8 @@ import {
   LossSchema,
   type Image,
 } from "../../../gen/banger/image/v1/image_pb.ts";
-import { asciiText, speaksUtf8 } from "../../../src/client/render/ascii.ts";
+import { speaksUtf8 } from "../../../src/base/locale.ts";
+import { asciiText } from "../../../src/client/render/ascii.ts";
 import { lossSentences, lossWords } from "../../../src/client/render/loss-text.ts";
 import { emptyPull, reducePull, type PullModel } from "../../../src/client/render/pull-model.ts";
 import { drawSummary, nextSteps } from "../../../src/client/render/pull-summary.ts";
