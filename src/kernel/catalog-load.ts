@@ -4,6 +4,7 @@ import { isAbsolute } from "node:path";
 import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Clock } from "../base/retry.ts";
+import { isLocalReference } from "../oci/source-reference.ts";
 import { fetchWebDocument } from "../registry/web-document.ts";
 import type { WebOptions } from "../registry/web-transport.ts";
 import type { CatalogCopies, CatalogCopy } from "./catalog-copy.ts";
@@ -134,7 +135,7 @@ function isLocal({ source }: CatalogEntry): boolean {
     case "deb":
       return !isUrl(source.location);
     case "artifact":
-      return /^(?:oci|oci-archive|docker-archive):/.test(source.reference);
+      return isLocalReference(source.reference);
     case "url":
       return false;
   }

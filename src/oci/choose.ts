@@ -26,10 +26,13 @@ export interface DocumentReader {
   config(descriptor: Descriptor): Promise<Uint8Array>;
 }
 
+/** What a document led to. */
 export interface ChosenImage {
   readonly manifestDigest: Digest;
+  /** The index that the manifest was chosen from, the outer one of two. */
   readonly indexDigest: Digest | undefined;
   readonly platform: Platform;
+  /** All that the index offers; `[platform]` without one. */
   readonly availablePlatforms: readonly Platform[];
   readonly manifest: ImageManifest;
   readonly config: ImageConfig;
@@ -64,9 +67,7 @@ export async function chooseImage(
   limits: ChoiceLimits,
 ): Promise<ChosenImage> {
   const choice: Choice = { wanted, reader, limits, seen: [], subject };
-  const found = await descend(root, choice, 0);
-  if (found === undefined) throw noPlatform(choice);
-  return { ...found, availablePlatforms: uniquePlatforms(choice.seen) };
+  return chosen(await descend(root, choice, 0), choice);
 }
 
 /** The same for a list of entries that is no document with a digest: `index.json` of an OCI layout. */
@@ -78,12 +79,15 @@ export async function chooseFromEntries(
   limits: ChoiceLimits,
 ): Promise<ChosenImage> {
   const choice: Choice = { wanted, reader, limits, seen: [], subject };
-  const found = await tryEntries(entries, choice, -1, undefined);
-  if (found === undefined) throw noPlatform(choice);
-  return { ...found, availablePlatforms: uniquePlatforms(choice.seen) };
+  return chosen(await tryEntries(entries, choice, -1, undefined), choice);
 }
 
 type Found = Omit<ChosenImage, "availablePlatforms">;
+
+function chosen(found: Found | undefined, choice: Choice): ChosenImage {
+  if (found === undefined) throw noPlatform(choice);
+  return { ...found, availablePlatforms: uniquePlatforms(choice.seen) };
+}
 
 async function descend(document: RootDocument, choice: Choice, nesting: number): Promise<Found | undefined> {
   const named = `of ${choice.subject} (${document.digest})`;

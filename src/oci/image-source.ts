@@ -1,6 +1,5 @@
-import type { Digest } from "../base/digest.ts";
+import type { ChosenImage } from "./choose.ts";
 import type { Descriptor } from "./descriptor.ts";
-import type { ImageConfig, ImageManifest } from "./manifest.ts";
 import type { Platform } from "./platform.ts";
 import type { RepositoryDocuments } from "./repository-documents.ts";
 import type { SourceOptions } from "./source-options.ts";
@@ -8,21 +7,13 @@ import type { SourceOptions } from "./source-options.ts";
 export type { RetryNotice, SourceOptions } from "./source-options.ts";
 
 /** An image, chosen and parsed: all that is known of it before a layer is fetched. */
-export interface ResolvedImage {
+export interface ResolvedImage extends ChosenImage {
   /** What was asked for, normalised, as people write it. */
   readonly reference: string;
   /** As `docker.io/library/debian`, or `oci:/folder`. */
   readonly repository: string;
   /** The tag asked for; undefined where it was by digest alone. */
   readonly tag: string | undefined;
-  readonly manifestDigest: Digest;
-  /** The index that the manifest was chosen from. */
-  readonly indexDigest: Digest | undefined;
-  readonly platform: Platform;
-  /** All that the index offers; `[platform]` without one. */
-  readonly availablePlatforms: readonly Platform[];
-  readonly manifest: ImageManifest;
-  readonly config: ImageConfig;
 }
 
 /** What can be wrong with a blob's bytes, as only who reads them finds out. */

@@ -49,13 +49,6 @@ export function isNonDistributable(mediaType: string): boolean {
   return mediaType.includes(".nondistributable.") || mediaType.includes(".foreign.");
 }
 
-/** How a layer's media type says that it is compressed; undefined for what is no layer. The bytes decide. */
-export function declaredCompression(mediaType: string): "none" | "gzip" | "zstd" | undefined {
-  if (!isLayer(mediaType)) return undefined;
-  if (/[+.]gzip$/.test(mediaType)) return "gzip";
-  return /[+.]zstd$/.test(mediaType) ? "zstd" : "none";
-}
-
 /** The type of a Content-Type header, without its parameters (RFC 9110, 8.3.1), in lower case. */
 export function bareMediaType(header: string | undefined): string {
   return (header ?? "").split(";", 1).join("").trim().toLowerCase();

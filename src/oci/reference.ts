@@ -18,13 +18,21 @@ const domainComponent = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
 const domainName = `${domainComponent}(?:\\.${domainComponent})*`;
 const domainPattern = new RegExp(`^(?:${domainName}|\\[[a-fA-F0-9:]+\\])(?::([0-9]+))?$`);
 const pathComponent = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
-const pathPattern = new RegExp(`^${pathComponent}(?:/${pathComponent})*$`);
+/** Of a repository's path in its registry. */
+export const repositoryPath = new RegExp(`^${pathComponent}(?:/${pathComponent})*$`);
 const tagPattern = /^\w[\w.-]{0,127}$/;
 /** A bare image id is refused there: it can't be told from a repository of that name. */
 const identifierPattern = /^[a-f0-9]{64}$/;
 const maxPathLength = 255;
 /** Far above what the grammar can need; keeps the patterns above off megabytes. */
 const maxReferenceLength = 1024;
+
+/** Docker Hub's names for itself; the first is the one that references have. */
+export const hubDomains: ReadonlySet<string> = new Set([
+  "docker.io",
+  "index.docker.io",
+  "registry-1.docker.io",
+]);
 
 const defaultDomain = "docker.io";
 const legacyDefaultDomain = "index.docker.io";
@@ -107,9 +115,9 @@ function checkDomain(text: string, domain: string): void {
 
 function checkPath(text: string, path: string): void {
   if (path.length > maxPathLength) throw invalid(text, `has a repository longer than ${maxPathLength}`);
-  if (pathPattern.test(path)) return;
+  if (repositoryPath.test(path)) return;
   const lower = path.toLowerCase();
-  if (path !== lower && pathPattern.test(lower)) {
+  if (path !== lower && repositoryPath.test(lower)) {
     throw invalid(text, "has upper-case letters in its repository", `Repositories are lower case: ${lower}`);
   }
   throw invalid(text, "has a malformed repository");

@@ -27,6 +27,13 @@ export interface LayoutReference {
   readonly digest: Digest | undefined;
 }
 
+const localScheme = /^(oci|oci-archive|docker-archive):/;
+
+/** Whether it is a folder or an archive of this machine, by how it begins. */
+export function isLocalReference(text: string): boolean {
+  return localScheme.test(text);
+}
+
 /**
  * Tells `oci:DIR[:TAG]`, `oci:DIR@DIGEST`, `oci-archive:FILE[:TAG]` and `docker-archive:FILE[:NAME]` from a name in
  * a registry. A colon in a folder's name works where a slash follows it: `oci:/a:b/c`, `oci:/a:b/`. Not so in
@@ -35,7 +42,7 @@ export interface LayoutReference {
  * @throws BangerError REFERENCE_INVALID
  */
 export function parseSourceReference(text: string): SourceReference {
-  const match = /^(oci|oci-archive|docker-archive):/.exec(text);
+  const match = localScheme.exec(text);
   const rest = text.slice(text.indexOf(":") + 1);
   switch (match?.[1]) {
     case "oci":

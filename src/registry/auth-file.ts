@@ -1,5 +1,6 @@
 import { BangerError } from "../base/error.ts";
 import { parseJson, type JsonNode } from "../base/json.ts";
+import { hubDomains } from "../oci/reference.ts";
 import { credentialsOf, identityUser, type Credentials } from "./credentials.ts";
 
 const op = "read auth file";
@@ -52,9 +53,6 @@ function keyed<T>(node: JsonNode, parse: (node: JsonNode) => T | undefined): Rea
   return found;
 }
 
-/** Docker's names for its own registry, as they occur in auth files. */
-const hubNames: ReadonlySet<string> = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"]);
-
 /**
  * What a key of an auth file is for. Docker writes hosts, and for its own registry `https://index.docker.io/v1/`;
  * older files have URLs for all of them. Without a scheme, containers takes a path for a repository's.
@@ -65,7 +63,7 @@ export function normalScope(key: string): string {
   const host = (slash < 0 ? bare : bare.slice(0, slash)).toLowerCase();
   const rest = slash < 0 ? "" : bare.slice(slash).replace(/\/+$/, "");
   const path = bare !== key || /^\/v[12]$/.test(rest) ? "" : rest;
-  return `${hubNames.has(host) ? "docker.io" : host}${path}`;
+  return `${hubDomains.has(host) ? "docker.io" : host}${path}`;
 }
 
 /** The keys to look for, the longest first: `h/a/b`, `h/a`, `h`. */

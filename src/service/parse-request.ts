@@ -9,7 +9,7 @@ import { BangerError } from "../base/error.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import { parseImageName } from "../images/name.ts";
 import { parsePlatform, type Platform } from "../oci/platform.ts";
-import { parseSourceReference } from "../oci/source-reference.ts";
+import { isLocalReference, parseSourceReference } from "../oci/source-reference.ts";
 import type { PullRequest } from "../pull/request.ts";
 import { parseRequestedKernel } from "./parse-kernel.ts";
 import { credentialsOf, type Credentials } from "../registry/credentials.ts";
@@ -165,7 +165,7 @@ function parseCredentials(
   if (/[\u0000-\u001f\u007f]/.test(username + password) || username.includes(":")) {
     throw refuse("has a control character, or a colon in the user name");
   }
-  if (/^(?:oci|oci-archive|docker-archive):/.test(reference)) {
+  if (isLocalReference(reference)) {
     throw refuse("goes with a registry's image, not with a folder or an archive");
   }
   return credentialsOf(username, password);

@@ -4,10 +4,11 @@ import { BangerError, hasReason } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { ResolvedImage, SourceOptions } from "../oci/image-source.ts";
 import type { RepositoryDocuments } from "../oci/repository-documents.ts";
+import { isLocalReference } from "../oci/source-reference.ts";
 import { checkStatement, openBundle } from "./bundle.ts";
 import { policyFor, type SignaturePolicy } from "./policy.ts";
 import { isSignedBy, readPublicKeys } from "./public-keys.ts";
-import { canonicalRepository, isLocal } from "./repository-scope.ts";
+import { canonicalRepository } from "./repository-scope.ts";
 import { SignatureSearch, type Found } from "./search.ts";
 import { checkSimpleSigning, differs, type Claim } from "./simple-signing.ts";
 
@@ -51,7 +52,7 @@ export async function checkSignature(check: SignatureCheck): Promise<VerifiedSig
   const policy = policyFor(check.policies, repository);
   if (policy?.keyPath === undefined) return undefined;
   const { scope, keyPath } = policy;
-  if (documents === undefined || isLocal(repository)) throw localRefused(image.reference, scope);
+  if (documents === undefined || isLocalReference(repository)) throw localRefused(image.reference, scope);
   const keys = await readPublicKeys(keyPath, limits);
   const asked = { ...check, keys, repository };
   const first = await searchIn(documents, asked);

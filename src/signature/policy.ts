@@ -1,6 +1,7 @@
 import { isAbsolute } from "node:path";
 import { BangerError } from "../base/error.ts";
-import { covers, isLocal, parseScope } from "./repository-scope.ts";
+import { isLocalReference } from "../oci/source-reference.ts";
+import { covers, parseScope } from "./repository-scope.ts";
 
 /** As a config file has it, each value a text. */
 export interface SignatureSetting {
@@ -56,7 +57,7 @@ function parsePolicy({ scope: text, key, accept }: SignatureSetting): SignatureP
   if (key === undefined || !isAbsolute(key)) {
     throw invalid(`the key of ${named} is not an absolute path`, "Write it as /etc/banger/cosign.pub.");
   }
-  if (isLocal(scope)) {
+  if (isLocalReference(scope)) {
     const hint = 'Local images can only be let in: accept = "unsigned".';
     throw invalid(`${named} has a key, but no signatures are looked for beside local images`, hint);
   }

@@ -1,15 +1,6 @@
 import { BangerError } from "../base/error.ts";
-
-const local = /^(?:oci|oci-archive|docker-archive):/;
-const pathComponent = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
-const repositoryPath = new RegExp(`^${pathComponent}(?:/${pathComponent})*$`);
-
-/** Other names that Docker Hub answers to. */
-const hubNames: ReadonlySet<string> = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"]);
-
-export function isLocal(name: string): boolean {
-  return local.test(name);
-}
+import { hubDomains, repositoryPath } from "../oci/reference.ts";
+import { isLocalReference } from "../oci/source-reference.ts";
 
 /**
  * A repository under the one name that policies go by. References may spell the host of a repository differently
@@ -19,7 +10,7 @@ export function isLocal(name: string): boolean {
  * @param repository as `ResolvedImage` has it: `registry.example/team/app`, or `oci:/folder`
  */
 export function canonicalRepository(repository: string): string {
-  if (isLocal(repository)) return repository;
+  if (isLocalReference(repository)) return repository;
   const slash = repository.indexOf("/");
   const host = slash < 0 ? repository : repository.slice(0, slash);
   return `${canonicalHost(host)}${slash < 0 ? "" : repository.slice(slash)}`;
@@ -29,7 +20,7 @@ export function canonicalRepository(repository: string): string {
 function canonicalHost(host: string): string {
   const text = `https://${host}/`;
   const spelt = URL.canParse(text) ? new URL(text).host : host.toLowerCase();
-  return hubNames.has(spelt) ? "docker.io" : spelt;
+  return hubDomains.has(spelt) ? "docker.io" : spelt;
 }
 
 /**
@@ -41,7 +32,7 @@ function canonicalHost(host: string): string {
 export function parseScope(text: string): string {
   if (text === "*") return text;
   const scope = text.replace(/\/+$/, "");
-  if (isLocal(scope)) {
+  if (isLocalReference(scope)) {
     if (/^[^:]+:(?:$|\/)/.test(scope)) return scope;
     throw invalid(text, "names a folder that is not absolute", "Write it as oci:/srv/images.");
   }
