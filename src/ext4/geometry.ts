@@ -170,7 +170,7 @@ const directoryBlockBytes = blockBytes - 12;
 const largestEntryBytes = 264;
 
 export function directoryEntryBytes(name: string): number {
-  return Math.ceil((8 + name.length) / 4) * 4;
+  return (8 + name.length + 3) & ~3;
 }
 
 /** Empty blocks that a directory must be given before entries of so many bytes are sure to find room. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { crc32c, crc32cWord } from "../../src/ext4/crc32c.ts";
+import { crc32c, crc32cWord, crc32cZeros } from "../../src/ext4/crc32c.ts";
 
 /** RFC 3720 and others invert the result; the kernel does not. */
 const inverted = (crc: number): number => (crc ^ 0xffffffff) >>> 0;
@@ -25,6 +25,17 @@ test("continues where another piece ended, whatever the lengths", () => {
     }),
     { seed: 1 },
   );
+});
+
+test("zeros are as many zero bytes, up to a block's worth", () => {
+  const zeros = Buffer.alloc(4095);
+  for (const seed of [0, 1, 0xffffffff, 0x8a9136aa]) {
+    for (let count = 0; count <= zeros.length; count += 1 + (count >>> 4)) {
+      assert.equal(crc32cZeros(seed, count), crc32c(seed, zeros, 0, count), `${count} after ${seed}`);
+    }
+    assert.equal(crc32cZeros(seed, 4095), crc32c(seed, zeros));
+  }
+  assert.throws(() => crc32cZeros(0, 4096), RangeError);
 });
 
 test("a word is its four bytes, little-endian", () => {

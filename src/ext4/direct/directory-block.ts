@@ -1,7 +1,8 @@
 import type { ByteString } from "../../base/bytes.ts";
 import type { Inode } from "../../layers/root-tree.ts";
-import { crc32c } from "../crc32c.ts";
+import { crc32c, crc32cZeros } from "../crc32c.ts";
 import { blockBytes, directoryEntryBytes } from "../geometry.ts";
+import { put16, put32 } from "./little-endian.ts";
 
 /**
  * `struct ext4_dir_entry_2`, kernel Documentation/filesystems/ext4/directory.rst, "Linear (Classic) Directories":
@@ -50,10 +51,10 @@ export class DirectoryBlock {
     const at = this.#end;
     const out = this.#out;
     const bytes = directoryEntryBytes(name);
-    out.writeUInt32LE(inode, at + entry.inode);
-    out.writeUInt16LE(bytes, at + entry.recordLength);
-    out.writeUInt8(name.length, at + entry.nameLength);
-    out.writeUInt8(fileType, at + entry.fileType);
+    put32(out, at + entry.inode, inode);
+    put16(out, at + entry.recordLength, bytes);
+    out[at + entry.nameLength] = name.length;
+    out[at + entry.fileType] = fileType;
     out.write(name, at + entry.name, "latin1");
     this.#last = at;
     this.#end = at + bytes;
@@ -62,10 +63,12 @@ export class DirectoryBlock {
   /** Ends the block: the last entry takes the rest, or an unused one all of it, and the checksum follows. */
   finish(seed: number): void {
     const out = this.#out;
-    out.writeUInt16LE(directoryRoom - this.#last, this.#last + entry.recordLength);
-    out.writeUInt16LE(tail.bytes, directoryRoom + entry.recordLength);
-    out.writeUInt8(tail.fileTypeValue, directoryRoom + tail.fileType);
-    // `ext4_dirblock_csum` (fs/ext4/namei.c).
-    out.writeUInt32LE(crc32c(seed, out, 0, directoryRoom), directoryRoom + tail.checksum);
+    put16(out, this.#last + entry.recordLength, directoryRoom - this.#last);
+    put16(out, directoryRoom + entry.recordLength, tail.bytes);
+    out[directoryRoom + tail.fileType] = tail.fileTypeValue;
+    // `ext4_dirblock_csum` (fs/ext4/namei.c). What follows the last entry, or the length of one that is not in use, is zeros.
+    const used = Math.max(this.#end, entry.name);
+    const checksum = crc32cZeros(crc32c(seed, out, 0, used), directoryRoom - used);
+    put32(out, directoryRoom + tail.checksum, checksum);
   }
 }

@@ -1,5 +1,6 @@
 import { crc32c } from "../crc32c.ts";
 import { blockBytes } from "../geometry.ts";
+import { put16, put32 } from "./little-endian.ts";
 
 /**
  * `struct ext4_extent_header`, `ext4_extent_idx`, `ext4_extent` and `ext4_extent_tail`: kernel
@@ -62,6 +63,11 @@ type Place = (i: number) => number;
 
 /** Writes the root of the tree, 60 bytes, to `out` from `at` on. */
 export function encodeExtentRoot(extents: ExtentList, place: Place, out: Buffer, at: number): void {
+  if (extents.count <= extentsInInode) {
+    writeHeader(out, at, extents.count, extentsInInode, 0);
+    for (let i = 0; i < extents.count; i++) writeLeaf(out, at + header.bytes + i * entryBytes, extents, i);
+    return;
+  }
   const root = levelsOf(extents, place).at(-1);
   if (root !== undefined) writeNode(out, at, root, 0, extentsInInode);
 }
@@ -103,12 +109,14 @@ function leafLevel(extents: ExtentList): Level {
     depth: 0,
     count: extents.count,
     logical: (i) => extents.logical(i),
-    write(out, at, i) {
-      out.writeUInt32LE(extents.logical(i), at + leaf.block);
-      out.writeUInt16LE(extents.length(i), at + leaf.length);
-      out.writeUInt32LE(extents.physical(i), at + leaf.startLo);
-    },
+    write: (out, at, i) => writeLeaf(out, at, extents, i),
   };
+}
+
+function writeLeaf(out: Buffer, at: number, extents: ExtentList, i: number): void {
+  put32(out, at + leaf.block, extents.logical(i));
+  put16(out, at + leaf.length, extents.length(i));
+  put32(out, at + leaf.startLo, extents.physical(i));
 }
 
 function indexLevel(below: Level, count: number, first: number, place: Place): Level {
@@ -126,9 +134,13 @@ function indexLevel(below: Level, count: number, first: number, place: Place): L
 
 function writeNode(out: Buffer, at: number, level: Level, from: number, max: number): void {
   const entries = Math.min(max, level.count - from);
-  out.writeUInt16LE(magic, at + header.magic);
-  out.writeUInt16LE(entries, at + header.entries);
-  out.writeUInt16LE(max, at + header.max);
-  out.writeUInt16LE(level.depth, at + header.depth);
+  writeHeader(out, at, entries, max, level.depth);
   for (let i = 0; i < entries; i++) level.write(out, at + header.bytes + i * entryBytes, from + i);
+}
+
+function writeHeader(out: Buffer, at: number, entries: number, max: number, depth: number): void {
+  put16(out, at + header.magic, magic);
+  put16(out, at + header.entries, entries);
+  put16(out, at + header.max, max);
+  put16(out, at + header.depth, depth);
 }

@@ -2,6 +2,37 @@ import { Column } from "./column.ts";
 import { extentTreeBlocks, maxExtentBlocks, type ExtentList } from "./extent-tree.ts";
 import type { FreeSpace, Run } from "./free-space.ts";
 
+interface Columns {
+  readonly logical: Column;
+  readonly physical: Column;
+  readonly length: Column;
+}
+
+/** A view, one for each file of the image: it has no closures of its own. */
+class Extents implements ExtentList {
+  readonly count: number;
+  readonly #columns: Columns;
+  readonly #first: number;
+
+  constructor(columns: Columns, first: number, count: number) {
+    this.#columns = columns;
+    this.#first = first;
+    this.count = count;
+  }
+
+  logical(i: number): number {
+    return this.#columns.logical.at(this.#first + i);
+  }
+
+  physical(i: number): number {
+    return this.#columns.physical.at(this.#first + i);
+  }
+
+  length(i: number): number {
+    return this.#columns.length.at(this.#first + i);
+  }
+}
+
 /**
  * The extents of everything that has blocks, by ordinal: twelve bytes an extent. One thing's extents are added one
  * after the other, in the order of its blocks.
@@ -10,6 +41,7 @@ export class FileMaps {
   readonly #logical = new Column();
   readonly #physical = new Column();
   readonly #length = new Column();
+  readonly #columns: Columns = { logical: this.#logical, physical: this.#physical, length: this.#length };
   /** By ordinal: its first extent, how many there are, and how many blocks they have. */
   readonly #first: Uint32Array;
   readonly #count: Uint32Array;
@@ -73,13 +105,7 @@ export class FileMaps {
   }
 
   extentsOf(ordinal: number): ExtentList {
-    const first = this.#first[ordinal] ?? 0;
-    return {
-      count: this.#count[ordinal] ?? 0,
-      logical: (i) => this.#logical.at(first + i),
-      physical: (i) => this.#physical.at(first + i),
-      length: (i) => this.#length.at(first + i),
-    };
+    return new Extents(this.#columns, this.#first[ordinal] ?? 0, this.#count[ordinal] ?? 0);
   }
 
   /** Makes the last extent longer, or begins one. Returns how many blocks went into it. */

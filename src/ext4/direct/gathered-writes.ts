@@ -30,12 +30,15 @@ export class GatheredWrites {
     this.#fd = fd;
   }
 
-  /** Blocks must be one file's alone: up to a block between this piece and the last is taken for the end of one. */
-  put(bytes: Buffer, position: number): void {
+  /**
+   * Takes bytes `from` up to `end` of a piece. Blocks must be one file's alone: up to a block between these bytes and the
+   * last is taken for the end of one.
+   */
+  put(bytes: Buffer, position: number, from = 0, end = bytes.length): void {
     this.#closeGap(position);
-    for (let done = 0; done < bytes.length;) {
-      done += this.#writeDirectly(bytes, done);
-      const count = Math.min(gatherBytes - this.#used, bytes.length - done);
+    for (let done = from; done < end;) {
+      done += this.#writeDirectly(bytes, done, end);
+      const count = Math.min(gatherBytes - this.#used, end - done);
       bytes.copy(this.#gathered, this.#used, done, done + count);
       this.#used += count;
       done += count;
@@ -57,10 +60,10 @@ export class GatheredWrites {
   }
 
   /** Whole blocks of a long piece, where none is gathered. The rest stays, so that no block is written twice. */
-  #writeDirectly(bytes: Buffer, from: number): number {
-    if (this.#used > 0 || bytes.length - from < directBytes) return 0;
-    const end = this.#start + bytes.length - from;
-    const count = end - (end % blockBytes) - this.#start;
+  #writeDirectly(bytes: Buffer, from: number, end: number): number {
+    if (this.#used > 0 || end - from < directBytes) return 0;
+    const endPosition = this.#start + end - from;
+    const count = endPosition - (endPosition % blockBytes) - this.#start;
     this.#write(bytes.subarray(from, from + count));
     return count;
   }

@@ -5,6 +5,7 @@ import { lostAndFoundName, lostAndFoundOf } from "../lost-and-found.ts";
 import { SpaceCounter, type SpaceNeeds } from "../geometry.ts";
 import { Column } from "./column.ts";
 import { maxFastLink } from "./inode.ts";
+import { LayerFiles } from "./layer-files.ts";
 import { sortIndices } from "./sort-indices.ts";
 
 /**
@@ -24,8 +25,10 @@ export interface InodeList {
   readonly directories: Column;
   readonly parents: Column;
   readonly firstNames: Column;
-  /** Ordinals of files with stored bytes, by the layer that has those. */
-  readonly filesByLayer: readonly Column[];
+  /** Files with stored bytes, by the layer that has those. */
+  readonly filesByLayer: readonly LayerFiles[];
+  /** Ordinals of what has xattrs. */
+  readonly withXattrs: Column;
   /** Ordinals of symlinks whose targets have no room in their inodes. */
   readonly longLinks: Column;
   readonly devices: number;
@@ -68,7 +71,8 @@ class Lister implements InodeList {
   readonly directories = new Column();
   readonly parents = new Column();
   readonly firstNames = new Column();
-  readonly filesByLayer: Column[] = [];
+  readonly filesByLayer: LayerFiles[] = [];
+  readonly withXattrs = new Column();
   readonly longLinks = new Column();
   devices = 0;
   newestSecond = 0;
@@ -142,9 +146,10 @@ class Lister implements InodeList {
     this.newestSecond = Math.min(2 ** 32 - 1, Math.max(this.newestSecond, inode.mtime.seconds));
     const ordinal = this.inodes.push(inode) - 1;
     if (counts) this.#space.addInode(inode);
+    if (inode.xattrs.length > 0) this.withXattrs.push(ordinal);
     switch (inode.kind) {
       case "file":
-        if (inode.content.storedBytes > 0) this.#filesOf(inode.content.layer).push(ordinal);
+        if (inode.content.storedBytes > 0) this.#filesOf(inode.content.layer).add(ordinal, inode);
         break;
       case "symlink":
         if (inode.target.length > maxFastLink) this.longLinks.push(ordinal);
@@ -159,9 +164,9 @@ class Lister implements InodeList {
     return ordinal;
   }
 
-  #filesOf(layer: number): Column {
-    for (let known = this.filesByLayer.length; known <= layer; known++) this.filesByLayer.push(new Column());
-    return this.filesByLayer[layer] ?? new Column();
+  #filesOf(layer: number): LayerFiles {
+    while (this.filesByLayer.length <= layer) this.filesByLayer.push(new LayerFiles());
+    return this.filesByLayer[layer] ?? new LayerFiles();
   }
 }
 

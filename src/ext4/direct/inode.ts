@@ -1,6 +1,7 @@
 import type { Timestamp } from "../../layers/layer-index.ts";
-import { crc32c, crc32cWord } from "../crc32c.ts";
+import { crc32c, crc32cWord, crc32cZeros } from "../crc32c.ts";
 import { blockBytes, inodeBytes } from "../geometry.ts";
+import { put16, put32 } from "./little-endian.ts";
 import { extraInodeBytes } from "./superblock.ts";
 import { extraTimeWord } from "./timestamp.ts";
 
@@ -83,39 +84,48 @@ export function inodeSeed(seed: number, number: number): number {
 
 /**
  * Writes the fields of an inode to `out` from `at` on, which held zeros but for `i_block` and the area of xattrs:
- * those come first, as the checksum covers them.
+ * those come first, as the checksum covers them. `hasXattrs` says whether there is anything in that area.
  */
-export function encodeInode(out: Buffer, at: number, number: number, of: InodeFields, seed: number): void {
-  out.writeUInt16LE(of.mode, at + field.mode);
-  out.writeUInt16LE(of.uid & 0xffff, at + field.uidLo);
-  out.writeUInt16LE(of.uid >>> 16, at + field.uidHi);
-  out.writeUInt16LE(of.gid & 0xffff, at + field.gidLo);
-  out.writeUInt16LE(of.gid >>> 16, at + field.gidHi);
-  out.writeUInt32LE(of.size % 2 ** 32, at + field.sizeLo);
-  out.writeUInt32LE(Math.floor(of.size / 2 ** 32), at + field.sizeHi);
-  out.writeUInt16LE(of.links, at + field.linksCount);
+export function encodeInode(
+  out: Buffer,
+  at: number,
+  number: number,
+  of: InodeFields,
+  seed: number,
+  hasXattrs: boolean,
+): void {
+  put16(out, at + field.mode, of.mode);
+  put16(out, at + field.uidLo, of.uid);
+  put16(out, at + field.uidHi, of.uid >>> 16);
+  put16(out, at + field.gidLo, of.gid);
+  put16(out, at + field.gidHi, of.gid >>> 16);
+  put32(out, at + field.sizeLo, of.size % 2 ** 32);
+  put32(out, at + field.sizeHi, Math.floor(of.size / 2 ** 32));
+  put16(out, at + field.linksCount, of.links);
   const sectors = of.blocks * (blockBytes / sectorBytes);
-  out.writeUInt32LE(sectors % 2 ** 32, at + field.blocksLo);
-  out.writeUInt16LE(Math.floor(sectors / 2 ** 32), at + field.blocksHi);
-  out.writeUInt32LE(of.flags, at + field.flags);
-  out.writeUInt32LE(of.xattrBlock, at + field.fileAclLo);
+  put32(out, at + field.blocksLo, sectors % 2 ** 32);
+  put16(out, at + field.blocksHi, Math.floor(sectors / 2 ** 32));
+  put32(out, at + field.flags, of.flags);
+  put32(out, at + field.fileAclLo, of.xattrBlock);
   writeTimes(out, at, of.time);
-  out.writeUInt16LE(extraInodeBytes, at + field.extraSize);
+  put16(out, at + field.extraSize, extraInodeBytes);
   // `ext4_inode_csum` (fs/ext4/inode.c): over all 256 bytes, the checksum's own as zero.
-  const checksum = crc32c(inodeSeed(seed, number), out, at, at + inodeBytes);
-  out.writeUInt16LE(checksum & 0xffff, at + field.checksumLo);
-  out.writeUInt16LE(checksum >>> 16, at + field.checksumHi);
+  const end = hasXattrs ? inodeBytes : xattrAreaOffset;
+  const head = crc32c(inodeSeed(seed, number), out, at, at + end);
+  const checksum = crc32cZeros(head, inodeBytes - end);
+  put16(out, at + field.checksumLo, checksum);
+  put16(out, at + field.checksumHi, checksum >>> 16);
 }
 
 function writeTimes(out: Buffer, at: number, time: Timestamp): void {
   const seconds = time.seconds | 0;
   const extra = extraTimeWord(time);
-  out.writeInt32LE(seconds, at + field.atime);
-  out.writeInt32LE(seconds, at + field.ctime);
-  out.writeInt32LE(seconds, at + field.mtime);
-  out.writeInt32LE(seconds, at + field.crtime);
-  out.writeUInt32LE(extra, at + field.atimeExtra);
-  out.writeUInt32LE(extra, at + field.ctimeExtra);
-  out.writeUInt32LE(extra, at + field.mtimeExtra);
-  out.writeUInt32LE(extra, at + field.crtimeExtra);
+  put32(out, at + field.atime, seconds);
+  put32(out, at + field.ctime, seconds);
+  put32(out, at + field.mtime, seconds);
+  put32(out, at + field.crtime, seconds);
+  put32(out, at + field.atimeExtra, extra);
+  put32(out, at + field.ctimeExtra, extra);
+  put32(out, at + field.mtimeExtra, extra);
+  put32(out, at + field.crtimeExtra, extra);
 }

@@ -1,13 +1,13 @@
 import { BangerError } from "../../base/error.ts";
 import type { Sliced } from "../../base/slices.ts";
-import type { Segment } from "../../layers/layer-index.ts";
-import type { FileInode, Inode } from "../../layers/root-tree.ts";
+import type { Inode } from "../../layers/root-tree.ts";
 import { blockBytes } from "../geometry.ts";
-import { Column, itemAt } from "./column.ts";
+import { itemAt } from "./column.ts";
 import { numbersPerRun, type PackedRuns } from "./content-runs.ts";
 import type { FileMaps } from "./file-maps.ts";
 import type { FreeSpace } from "./free-space.ts";
 import type { InodeList } from "./inode-list.ts";
+import { LayerFiles } from "./layer-files.ts";
 import { sortByOffset } from "./sort-by-offset.ts";
 
 /** Files between two pauses. */
@@ -16,6 +16,13 @@ const slice = 4096;
 export interface PlannedContents {
   readonly runsByLayer: readonly PackedRuns[];
   readonly contentBytes: number;
+}
+
+interface PlainFile {
+  readonly ordinal: number;
+  /** In the layer's stream. */
+  readonly offset: number;
+  readonly size: number;
 }
 
 /**
@@ -35,13 +42,14 @@ export function* planContents(
   const runsByLayer: PackedRuns[] = [];
   let contentBytes = 0;
   for (let layer = 0; layer < layerCount; layer++) {
-    const files = filesByLayer[layer] ?? new Column();
+    const files = filesByLayer[layer] ?? new LayerFiles();
     const runs = new RunList();
-    const order = yield* sortByOffset(yield* offsetsOf(files, inodes));
+    const order = yield* sortByOffset(files.offsets());
     for (let i = 0; i < order.length; i++) {
-      const ordinal = files.at(itemAt(order, i));
-      const inode = inodes[ordinal];
-      if (inode?.kind === "file") planFile(ordinal, inode, maps, free, runs);
+      const index = itemAt(order, i);
+      const [ordinal, offset, size] = [files.ordinal(index), files.offset(index), files.size(index)];
+      if (size !== undefined) planFile({ ordinal, offset, size }, maps, free, runs);
+      else planSparseFile(ordinal, inodes[ordinal], maps, free, runs);
       if (i % slice === slice - 1) yield;
     }
     runsByLayer.push(runs.packed());
@@ -50,40 +58,27 @@ export function* planContents(
   return { runsByLayer, contentBytes };
 }
 
-function* offsetsOf(files: Column, inodes: readonly Inode[]): Sliced<Float64Array> {
-  const offsets = new Float64Array(files.length);
-  for (let i = 0; i < files.length; i++) {
-    const inode = inodes[files.at(i)];
-    if (inode?.kind === "file") offsets[i] = inode.content.offset;
-    if (i % slice === slice - 1) yield;
-  }
-  return offsets;
-}
-
-function planFile(ordinal: number, inode: FileInode, maps: FileMaps, free: FreeSpace, runs: RunList): void {
-  const { content, size } = inode;
-  if (content.segments !== undefined) {
-    planSparseFile(ordinal, content.offset, content.segments, maps, free, runs);
-    return;
-  }
+function planFile(place: PlainFile, maps: FileMaps, free: FreeSpace, runs: RunList): void {
+  const { ordinal, offset, size } = place;
   const blocks = Math.ceil(size / blockBytes);
   for (let done = 0; done < blocks;) {
     const run = free.take(blocks - done);
     maps.add(ordinal, done, run);
     const from = done * blockBytes;
-    runs.add(content.offset + from, run.start * blockBytes, Math.min(run.length * blockBytes, size - from));
+    runs.add(offset + from, run.start * blockBytes, Math.min(run.length * blockBytes, size - from));
     done += run.length;
   }
 }
 
 function planSparseFile(
   ordinal: number,
-  contentOffset: number,
-  segments: readonly Segment[],
+  inode: Inode | undefined,
   maps: FileMaps,
   free: FreeSpace,
   runs: RunList,
 ): void {
+  if (inode?.kind !== "file") return;
+  const { offset: contentOffset, segments = [] } = inode.content;
   let next = 0;
   for (const { offset, length } of segments) {
     // Two segments may have their ends in the same block.

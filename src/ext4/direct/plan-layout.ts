@@ -29,7 +29,7 @@ export function* planLayout(input: PlanInput): Sliced<LayoutPlan> {
   const geometry = chooseGeometry(list.needs, input);
   const [uuid, hashSeed] = [parseUuid(input.uuid), parseUuid(input.hashSeed)];
   const directories = yield* planDirectories(list, hashSeed);
-  const xattrs = yield* planXattrs(list.inodes);
+  const xattrs = yield* planXattrs(list);
   const free = new FreeSpace(geometry.blocks);
   const layout = layOutGroups(geometry, free);
   const numbers = numberInodes(layout, list.inodes.length);

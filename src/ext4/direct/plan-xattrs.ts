@@ -1,5 +1,5 @@
 import type { Sliced } from "../../base/slices.ts";
-import type { Inode } from "../../layers/root-tree.ts";
+import type { InodeList } from "./inode-list.ts";
 import { maxSharers, placeXattrs } from "./xattr.ts";
 
 /** A block of xattrs, and how many inodes use it. */
@@ -21,16 +21,17 @@ export interface XattrPlan {
 const slice = 2048;
 
 /** Lays out all xattrs. Inodes whose blocks would be equal share one, as the kernel and mke2fs have it. */
-export function* planXattrs(inodes: readonly Inode[]): Sliced<XattrPlan> {
+export function* planXattrs({ inodes, withXattrs }: InodeList): Sliced<XattrPlan> {
   const blocks: XattrBlock[] = [];
   const blockOf = new Map<number, number>();
   const inInode = new Map<number, Buffer>();
   const open = new Map<string, number>();
   const bodies = new Map<string, Buffer>();
   let count = 0;
-  for (const [ordinal, { xattrs }] of inodes.entries()) {
-    if (ordinal % slice === slice - 1) yield;
-    if (xattrs.length === 0) continue;
+  for (let i = 0; i < withXattrs.length; i++) {
+    if (i % slice === slice - 1) yield;
+    const ordinal = withXattrs.at(i);
+    const xattrs = inodes[ordinal]?.xattrs ?? [];
     count += xattrs.length;
     const placed = placeXattrs(xattrs);
     if (placed.inInode !== undefined) inInode.set(ordinal, shared(placed.inInode, bodies));

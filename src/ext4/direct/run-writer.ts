@@ -27,7 +27,7 @@ export class RunWriter {
     for (let run = this.#run; run !== undefined && run.source < end; run = this.#run) {
       const from = Math.max(run.source, start);
       const to = Math.min(run.source + run.bytes, end);
-      this.#out.put(piece.subarray(from - start, to - start), run.target + (from - run.source));
+      this.#out.put(piece, run.target + (from - run.source), from - start, to - start);
       this.takenBytes += to - from;
       if (to < run.source + run.bytes) return;
       this.#next(run);

@@ -59,7 +59,8 @@ function writeTreeInode(plan: MetadataPlan, ordinal: number, slot: Slot, seed: n
   const { out, at } = slot;
   const { xattrs, xattrBlocks, maps } = plan;
   const shared = xattrs.blockOf.get(ordinal);
-  xattrs.inInode.get(ordinal)?.copy(out, at + xattrAreaOffset);
+  const body = xattrs.inInode.get(ordinal);
+  body?.copy(out, at + xattrAreaOffset);
   const fields: InodeFields = {
     mode: typeBits[inode.kind] | inode.mode,
     uid: inode.uid,
@@ -71,7 +72,7 @@ function writeTreeInode(plan: MetadataPlan, ordinal: number, slot: Slot, seed: n
     xattrBlock: shared === undefined ? 0 : itemAt(xattrBlocks, shared),
     time: inode.mtime,
   };
-  encodeInode(out, at, slot.number, fields, seed);
+  encodeInode(out, at, slot.number, fields, seed, body !== undefined);
 }
 
 function flagsOf({ directories }: MetadataPlan, inode: Inode, ordinal: number): number {
@@ -138,12 +139,12 @@ function writeReservedInode(plan: MetadataPlan, slot: Slot, seed: number): void 
     writeMap(plan, ordinal, slot);
     const size = journalBlocks * blockBytes;
     const fields = { ...owner, size, blocks: maps.blocksOf(ordinal), flags: inodeFlags.extents };
-    encodeInode(slot.out, slot.at, slot.number, fields, seed);
+    encodeInode(slot.out, slot.at, slot.number, fields, seed, false);
   }
   if (slot.number === resizeInode) {
     slot.out.writeUInt32LE(resizeBlock, slot.at + blockAreaOffset + doubleIndirectOffset);
     const blocks = resizeInodeBlocks(reservedDescriptors(layout));
     const fields = { ...owner, size: resizeInodeBytes, blocks, flags: 0 };
-    encodeInode(slot.out, slot.at, slot.number, fields, seed);
+    encodeInode(slot.out, slot.at, slot.number, fields, seed, false);
   }
 }

@@ -1,4 +1,6 @@
 import { byteString, type ByteString } from "../../base/bytes.ts";
+import { BangerError } from "../../base/error.ts";
+import type { Sliced } from "../../base/slices.ts";
 import type { Xattr } from "../../layers/layer-index.ts";
 import { corrupt, unsupported, type Place } from "./corrupt.ts";
 import { parseDirectoryBlock, type DirectoryEntry } from "./directory-block.ts";
@@ -13,13 +15,26 @@ import { parseBodyXattrs, parseXattrBlock } from "./xattr.ts";
 /** The root directory's inode number. */
 export const rootInode = 2;
 
+/**
+ * Names that looking for names may go through as long as an image is open, which takes a second or two: a look-up is a
+ * linear search, and an image's links may ask for thousands of them in its largest folder. That is four times through
+ * the largest folder that an image may have.
+ */
+const mostSearched = 20_000_000;
+
+/** What a look-up counts besides: finding a directory's first block takes as long as some names. */
+const lookupNames = 250;
+
+/** Names between two pauses: some tenths of a millisecond. */
+const namesPerSlice = 1000;
+
 /** PATH_MAX with its NUL: what a link's target must stay below. */
 const maxTargetBytes = 4095;
 
 /**
  * An ext4 file system in a file, read without a mount and without trust: whatever the bytes are, a call answers
  * or throws a BangerError, FILESYSTEM_CORRUPT naming inode or block and the rule that it breaks, NOT_IMPLEMENTED
- * naming the feature. Synchronous; reads no more than it needs. The caller owns it and disposes of it.
+ * naming the feature. Synchronous, but for look-ups, which may take long; reads no more than it needs. The caller owns it and disposes of it.
  */
 export class Ext4Image implements Disposable {
   readonly superblock: Superblock;
@@ -29,6 +44,7 @@ export class Ext4Image implements Disposable {
   readonly #inodeTables = new Map<number, number>();
   /** Maps of files that were read from, for as long as their inode is held. */
   readonly #maps = new WeakMap<Ext4Inode, readonly Extent[]>();
+  #searched = 0;
 
   private constructor(file: ImageFile) {
     this.#file = file;
@@ -81,9 +97,14 @@ export class Ext4Image implements Disposable {
     if (index < blocks) throw corrupt(place, `its block ${index} of ${blocks} is missing`);
   }
 
-  /** The inode number of a name, or undefined; a linear search. */
-  lookup(directory: Ext4Inode, name: ByteString): number | undefined {
-    for (const entry of this.entries(directory)) if (entry.name === name) return entry.inode;
+  /** The inode number of a name, or undefined; a linear search. @throws BangerError LIMIT_PATH past `mostSearched`. */
+  *lookup(directory: Ext4Inode, name: ByteString): Sliced<number | undefined> {
+    this.#searched += lookupNames;
+    for (const entry of this.entries(directory)) {
+      if (entry.name === name) return entry.inode;
+      if (++this.#searched % namesPerSlice === 0) yield;
+      if (this.#searched > mostSearched) throw searchedTooMuch(directory);
+    }
     return undefined;
   }
 
@@ -181,6 +202,11 @@ export class Ext4Image implements Disposable {
     this.#inodeTables.set(group, inodeTable);
     return inodeTable;
   }
+}
+
+function searchedTooMuch({ number }: Ext4Inode): BangerError {
+  const message = `looking for names in the image, last in inode ${number}, went through more than ${mostSearched}`;
+  return new BangerError("LIMIT_PATH", message, { op: "find file" });
 }
 
 /** Index of the first extent that reaches past file block `block`. */

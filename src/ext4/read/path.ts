@@ -1,6 +1,7 @@
 import { printable, splitPath, type ByteString } from "../../base/bytes.ts";
 import { BangerError } from "../../base/error.ts";
 import { defaultLimits } from "../../base/limits.ts";
+import type { Sliced } from "../../base/slices.ts";
 import { rootInode, type Ext4Image } from "./image.ts";
 import type { Ext4Inode } from "./inode.ts";
 
@@ -16,9 +17,9 @@ export interface PathOptions {
  * The inode that a path leads to inside of the image. Absolute link targets start at the image's root, and ".."
  * stops there; the host's files are never looked at. A trailing slash asks for a directory.
  *
- * @throws BangerError FILE_UNKNOWN where the path leads nowhere, LIMIT_PATH where it is too long.
+ * @throws BangerError FILE_UNKNOWN where the path leads nowhere, LIMIT_PATH where it is too long, or its way.
  */
-export function resolvePath(image: Ext4Image, path: ByteString, options: PathOptions): Ext4Inode {
+export function* resolvePath(image: Ext4Image, path: ByteString, options: PathOptions): Sliced<Ext4Inode> {
   if (path.length > defaultLimits.pathBytes) {
     throw new BangerError("LIMIT_PATH", `the path has ${path.length} bytes`, {
       op,
@@ -40,7 +41,9 @@ export function resolvePath(image: Ext4Image, path: ByteString, options: PathOpt
       here = behind.at(-1) ?? root;
       continue;
     }
-    const number = image.lookup(here, part);
+    const number = yield* image.lookup(here, part);
+    // Links may ask for thousands of names in small folders, each of which takes no slice.
+    yield;
     if (number === undefined) throw unknown(path, `there is no ${printable(part)}`);
     const next = image.inode(number);
     const isLast = ahead.length === 0;

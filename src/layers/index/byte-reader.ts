@@ -58,6 +58,12 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + length);
   }
 
+  /** Copies so many bytes to a place in `target`. */
+  copy(length: number, target: Buffer, targetStart: number): void {
+    const at = this.#skip(length);
+    this.#bytes.copy(target, targetStart, at, at + length);
+  }
+
   /** Copied. */
   bytes(): Buffer {
     return Buffer.from(this.raw(this.#length()));

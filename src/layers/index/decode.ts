@@ -210,7 +210,7 @@ class RecordReader {
   #sha256(): Buffer {
     const at = this.#files++ * hashBytes;
     if (at >= this.#hashes.length) throw new IndexDefect("it has more files than it says");
-    this.#in.raw(hashBytes).copy(this.#hashes, at);
+    this.#in.copy(hashBytes, this.#hashes, at);
     return this.#hashes.subarray(at, at + hashBytes);
   }
 

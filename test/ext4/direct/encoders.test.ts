@@ -184,6 +184,7 @@ test("inodes, at both ends of every field", () => {
       12,
       { ...some, flags: 0x80000, xattrBlock: 4_000_000_000, time },
       sb.checksumSeed ?? 0,
+      false,
     );
     const found = parseInode(out.subarray(256), 12, sb);
     const { mode, uid, gid, size, linkCount, mtime, atime, ctime, crtime, xattrBlock, blocks } = found;

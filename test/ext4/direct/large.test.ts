@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { hasReason } from "../../../src/base/error.ts";
+import { runThrough } from "../../../src/base/slices.ts";
 import { Ext4Image } from "../../../src/ext4/read/image.ts";
 import { inodeFlags } from "../../../src/ext4/read/inode.ts";
 import { whileMounted, whileMountedWritable } from "../../system/mounted.ts";
@@ -51,7 +52,7 @@ function oddName(i: number, bytes: number): string {
 /** The extents flag alone, or that of a hash tree besides. */
 function isHashed(path: string, name: string): boolean {
   using image = Ext4Image.open(path);
-  const number = image.lookup(image.inode(2), bytesOf(name));
+  const number = runThrough(image.lookup(image.inode(2), bytesOf(name)));
   return number !== undefined && (image.inode(number).flags & inodeFlags.hashedDirectory) !== 0;
 }
 
@@ -192,7 +193,7 @@ test("files of 5, 341 and 1,500 extents, and one of 20 GiB with hardly anything 
   await inspect(path, built);
   using image = Ext4Image.open(path);
   const extents = (name: string): number =>
-    [...image.extents(image.inode(image.lookup(image.inode(2), bytesOf(name)) ?? 0))].length;
+    [...image.extents(image.inode(runThrough(image.lookup(image.inode(2), bytesOf(name))) ?? 0))].length;
   assert.deepEqual(["four", "five", "leaves", "more"].map(extents), [4, 5, 341, 1500]);
   whileMounted(path, (folder) => {
     assert.equal(statSync(join(folder, "wide")).size, 20 * GiB);
@@ -212,7 +213,7 @@ test("a file larger than a group lies in as few extents as groups allow", async 
   writeImage(built, path);
   await inspect(path, built);
   using image = Ext4Image.open(path);
-  const number = image.lookup(image.inode(2), bytesOf("a")) ?? 0;
+  const number = runThrough(image.lookup(image.inode(2), bytesOf("a"))) ?? 0;
   // An extent holds 128 MiB; a copy of the superblock lies in group 1.
   assert.ok([...image.extents(image.inode(number))].length <= 5);
 });

@@ -49,7 +49,8 @@ interface Places {
 
 function placesOf(path: string): Places {
   using image = Ext4Image.open(path);
-  const number = (name: string): number => resolvePath(image, utf8Bytes(name), { followLast: false }).number;
+  const number = (name: string): number =>
+    runThrough(resolvePath(image, utf8Bytes(name), { followLast: false })).number;
   const numbers = new Map(
     ["/", "/etc", "/etc/passwd", "/attributes", "/deep", "/link"].map((name) => [name, number(name)]),
   );

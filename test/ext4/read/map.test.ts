@@ -33,7 +33,7 @@ for (const { blocks, depth } of depths) {
     const built = buildTree(dir({ holes: everyOther(blocks, KiB) }));
     const path = makeImage(scratch, built, { sizeMiB: 64, mkfs: ["-b", "1024"] });
     using image = Ext4Image.open(path);
-    const inode = resolvePath(image, utf8Bytes("/holes"), { followLast: false });
+    const inode = runThrough(resolvePath(image, utf8Bytes("/holes"), { followLast: false }));
     assert.equal(inode.blockArea.readUInt16LE(6), depth, "depth in the root of the tree");
     assert.equal([...image.extents(inode)].length, blocks);
     assert.deepEqual(runThrough(compareTree(image, built.tree, { depth: "full" })).differences, []);
@@ -57,7 +57,7 @@ test("walks a block map through its triple indirection", () => {
   );
   const path = makeImage(scratch, built, { mkfs: ["-b", "1024", "-O", "^extents,^64bit,^metadata_csum"] });
   using image = Ext4Image.open(path);
-  const inode = resolvePath(image, utf8Bytes("/far"), { followLast: false });
+  const inode = runThrough(resolvePath(image, utf8Bytes("/far"), { followLast: false }));
   assert.notEqual(inode.blockArea.readUInt32LE(14 * 4), 0, "it has a triple indirect block");
   assert.deepEqual(runThrough(compareTree(image, built.tree, { depth: "full" })).differences, []);
   assertLikeDebugfs(scratch, path, image);
@@ -71,7 +71,7 @@ test("unwritten extents read as zeros, whatever the blocks hold", () => {
   debugfs(scratch, path, ["rm /big", "fallocate /gap 0 15"]);
   program("e2fsck", ["-fn", path]);
   using image = Ext4Image.open(path);
-  const gap = resolvePath(image, utf8Bytes("/gap"), { followLast: false });
+  const gap = runThrough(resolvePath(image, utf8Bytes("/gap"), { followLast: false }));
   const extents = [...image.extents(gap)];
   assert.equal(
     extents.reduce((sum, { length }) => sum + length, 0),
@@ -93,7 +93,7 @@ test("reads any window of a file with holes", () => {
   for (const { offset, bytes } of pieces) bytes.copy(whole, offset);
   const path = makeImage(scratch, buildTree(dir({ f: sparse(size, pieces) })), { mkfs: ["-b", "1024"] });
   using image = Ext4Image.open(path);
-  const inode = resolvePath(image, utf8Bytes("f"), { followLast: false });
+  const inode = runThrough(resolvePath(image, utf8Bytes("f"), { followLast: false }));
   for (let offset = 0; offset < size + 2000; offset += 977) {
     for (const length of [0, 1, 1023, 1024, 4097, size]) {
       assert.deepEqual(

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { byteString } from "../../../src/base/bytes.ts";
+import { runThrough, type Sliced } from "../../../src/base/slices.ts";
+import { byteString, utf8Bytes } from "../../../src/base/bytes.ts";
 import { hasReason } from "../../../src/base/error.ts";
 import { Ext4Image } from "../../../src/ext4/read/image.ts";
+import type { Ext4Inode } from "../../../src/ext4/read/inode.ts";
 import { resolvePath } from "../../../src/ext4/read/path.ts";
 import { makeImage, Scratch } from "../image-maker.ts";
 import { buildTree, dir, file, link } from "../tree-builder.ts";
@@ -28,7 +30,7 @@ after(() => {
 });
 
 function find(path: string, followLast = true) {
-  return resolvePath(image, byteString(Buffer.from(path, "latin1")), { followLast });
+  return runThrough(resolvePath(image, byteString(Buffer.from(path, "latin1")), { followLast }));
 }
 
 function content(path: string): string {
@@ -69,6 +71,38 @@ test("what leads nowhere is FILE_UNKNOWN", () => {
   }
   assert.throws(
     () => find("/".repeat(4097)),
+    (error) => hasReason(error, "LIMIT_PATH"),
+  );
+});
+
+/** Blocks that hold the longest link. */
+const roomy = { sizeMiB: 64, mkfs: ["-b", "4096", "-N", "5000"] };
+
+test("a way through millions of names is given up, and others get their turn on it", () => {
+  using place = new Scratch();
+  const folders = Array.from({ length: 10 }, (_, at) => [`folder${at}`, dir({})]);
+  const files = Array.from({ length: 3000 }, (_, at) => [`file${at}`, file("")]);
+  const round = folders.map(([name]) => `${String(name)}/../`).join("");
+  const links = Array.from({ length: 40 }, (_, at) => [
+    `link${at}`,
+    link(`/many/${round.repeat(35)}../link${at + 1}`),
+  ]);
+  const many = dir(Object.fromEntries([...files, ...folders]));
+  const described = dir({ many, ...Object.fromEntries(links) });
+  using large = Ext4Image.open(makeImage(place, buildTree(described), roomy));
+  const way = (path: string): Sliced<Ext4Inode> => resolvePath(large, utf8Bytes(path), { followLast: true });
+  assert.equal(runThrough(way("/many/folder0/../folder9")).kind, "directory");
+  let pauses = 0;
+  assert.throws(
+    () => {
+      for (const _ of way("/link0")) pauses++;
+    },
+    (error) => hasReason(error, "LIMIT_PATH"),
+  );
+  assert.ok(pauses > 10_000, `${pauses} pauses`);
+  // The next to look there pays for it neither.
+  assert.throws(
+    () => runThrough(way("/many/folder9")),
     (error) => hasReason(error, "LIMIT_PATH"),
   );
 });
