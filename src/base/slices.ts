@@ -18,20 +18,27 @@ export function runThrough<T>(work: Sliced<T>): T {
 }
 
 /**
- * Runs it in slices, so that the daemon goes on answering. Stops at a pause once `signal` aborts. `between` is awaited
- * at each pause and once more at the end: whatever must keep up with the work, such as writing what it made.
+ * Runs it in slices, so that the daemon goes on answering. Stops at a pause once `signal` aborts, whose reason is thrown
+ * into the work too, so that it gives back what it holds. `between` is awaited at each pause and once more at the end:
+ * whatever must keep up with the work, such as writing what it made.
  */
 export async function runInSlices<T>(
   work: Sliced<T>,
   signal: AbortSignal,
   between?: () => Promise<void>,
 ): Promise<T> {
-  for (;;) {
-    signal.throwIfAborted();
-    const step = runSlice(work);
-    await between?.();
-    if (step.done === true) return step.value;
-    await nextTurn();
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const step = runSlice(work);
+      await between?.();
+      if (step.done === true) return step.value;
+      await nextTurn();
+    }
+  } catch (error) {
+    // Where the work threw itself it is over already, and this throws the same again.
+    work.throw(error);
+    throw error;
   }
 }
 

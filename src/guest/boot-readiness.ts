@@ -1,5 +1,6 @@
 import { utf8Bytes } from "../base/bytes.ts";
 import { hasReason } from "../base/error.ts";
+import type { Sliced } from "../base/slices.ts";
 import { Ext4Image } from "../ext4/read/image.ts";
 import type { Ext4Inode } from "../ext4/read/inode.ts";
 import { resolvePath } from "../ext4/read/path.ts";
@@ -45,46 +46,51 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /**
  * Looks into a finished file system for what it would boot: not whether the program works, but whether the kernel
- * would find it, its interpreter and its loader, all for the right processor. Reads a few blocks.
+ * would find it, its interpreter and its loader, all for the right processor. Reads a few blocks; of an image whose
+ * links make that a long way it gives up, and says that what it looked for is not there.
  *
  * @throws BangerError FILESYSTEM_CORRUPT.
  */
-export function bootReadiness(input: ReadinessInput): BootReadiness {
+export function* bootReadiness(input: ReadinessInput): Sliced<BootReadiness> {
   using image = Ext4Image.open(input.rootfs);
   const look = new Inspector(image, input.platform);
-  const init = initPaths.map((path) => `/${path}`).find((path) => look.isProgram(path));
+  const init = yield* look.firstProgram(initPaths.map((path) => `/${path}`));
   if (init === undefined) {
     const why = input.agents ? "" : ", and guest agents, which bring one, were left out";
     return { initPath: "", obstacles: [`there is no init in the image${why}`] };
   }
-  const obstacles = look.problemsOf(init);
+  const obstacles = [...(yield* look.problemsOf(init))];
   if (init.endsWith("/systemd")) {
     obstacles.push(`the kernel does not look for ${init} by itself: add init=${init} to its command line`);
   }
   if (input.agents) {
-    if (look.isProgram(`/${agentPath}`)) obstacles.push(...look.problemsOf(`/${agentPath}`));
-    if (look.isFile("/etc/banger/init.conf")) obstacles.push(...commandProblems(look, input.config));
+    const agent = `/${agentPath}`;
+    if (yield* look.isProgram(agent)) obstacles.push(...(yield* look.problemsOf(agent)));
+    if (yield* look.isFile("/etc/banger/init.conf")) {
+      obstacles.push(...(yield* commandProblems(look, input.config)));
+    }
   }
   return { initPath: init, obstacles: [...new Set(obstacles)] };
 }
 
 /** Of what banger-init will be asked to run. */
-function commandProblems(look: Inspector, config: ProcessConfig): readonly string[] {
+function* commandProblems(look: Inspector, config: ProcessConfig): Sliced<readonly string[]> {
   const [command] = [...config.entrypoint, ...config.cmd];
   if (command === undefined) return ["the image has no init, and neither Entrypoint nor Cmd to run instead"];
   if (command.includes("/")) {
     const path = command.startsWith("/") ? command : `${config.workingDir}/${command}`;
-    return look.problemsOf(path.startsWith("/") ? path : `/${path}`);
+    return yield* look.problemsOf(path.startsWith("/") ? path : `/${path}`);
   }
   const path = config.env.find((variable) => variable.startsWith("PATH="))?.slice(5) ?? defaultPath;
-  const found = path
-    .split(":")
-    .map((folder) => `${folder}/${command}`)
-    .find((place) => look.isProgram(place));
+  const folders = path.split(":", mostFolders);
+  const found = yield* look.firstProgram(folders.map((folder) => `${folder}/${command}`));
   return found === undefined
     ? [`${JSON.stringify(command)}, which the image is to run, is not in its PATH`]
-    : look.problemsOf(found);
+    : yield* look.problemsOf(found);
 }
+
+/** Folders of a PATH that are looked into: a config has room for a million. */
+const mostFolders = 1000;
 
 class Inspector {
   readonly #image: Ext4Image;
@@ -95,18 +101,23 @@ class Inspector {
     this.#platform = platform;
   }
 
-  isFile(path: string): boolean {
-    return this.#find(path)?.kind === "file";
+  *firstProgram(paths: readonly string[]): Sliced<string | undefined> {
+    for (const path of paths) if (yield* this.isProgram(path)) return path;
+    return undefined;
   }
 
-  isProgram(path: string): boolean {
-    const inode = this.#find(path);
+  *isFile(path: string): Sliced<boolean> {
+    return (yield* this.#find(path))?.kind === "file";
+  }
+
+  *isProgram(path: string): Sliced<boolean> {
+    const inode = yield* this.#find(path);
     return inode?.kind === "file" && (inode.mode & 0o111) !== 0;
   }
 
   /** What would keep the kernel from starting it. */
-  problemsOf(path: string, depth = 0): string[] {
-    const inode = this.#find(path);
+  *problemsOf(path: string, depth = 0): Sliced<readonly string[]> {
+    const inode = yield* this.#find(path);
     if (inode === undefined) return [`${path} is not in the image`];
     if (inode.kind !== "file") return [`${path} is a ${inode.kind}`];
     if ((inode.mode & 0o111) === 0) return [`${path} is not executable`];
@@ -116,7 +127,7 @@ class Inspector {
         return [`${path} is no program that Linux can start`];
       case "script":
         if (depth >= maxInterpreters) return [`${path} is a script of a script of a script`];
-        return this.problemsOf(head.interpreter, depth + 1).map(
+        return (yield* this.problemsOf(head.interpreter, depth + 1)).map(
           (problem) => `${path} is a script: ${problem}`,
         );
       case "elf": {
@@ -124,15 +135,15 @@ class Inspector {
         if (expected !== undefined && (head.machine !== expected[0] || head.bits !== expected[1])) {
           return [`${path} is made for another processor than the image's, ${this.#platform.architecture}`];
         }
-        if (head.loader === "" || this.isProgram(head.loader)) return [];
+        if (head.loader === "" || (yield* this.isProgram(head.loader))) return [];
         return [`${path} needs the loader ${head.loader}, which is not in the image`];
       }
     }
   }
 
-  #find(path: string): Ext4Inode | undefined {
+  *#find(path: string): Sliced<Ext4Inode | undefined> {
     try {
-      return resolvePath(this.#image, utf8Bytes(path), { followLast: true });
+      return yield* resolvePath(this.#image, utf8Bytes(path), { followLast: true });
     } catch (error) {
       if (hasReason(error, "FILE_UNKNOWN", "LIMIT_PATH")) return undefined;
       throw error;

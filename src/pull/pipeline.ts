@@ -267,7 +267,8 @@ async function buildRootfs(
   const { inodeCount, contentBytesHashed, digest: rootfsDigest, fsck } = verified.value;
   const { config, platform } = plan.image;
   const agents = injected.injection !== undefined;
-  const readiness = bootReadiness({ rootfs: staging.rootfsPath, platform, config, agents });
+  const look = bootReadiness({ rootfs: staging.rootfsPath, platform, config, agents });
+  const readiness = await runInSlices(look, signal);
   emit("verify", {
     kind: "verified",
     depth,

@@ -64,3 +64,26 @@ test("it stops at a pause once aborted", async () => {
   setImmediate(() => controller.abort());
   await assert.rejects(running, { name: "AbortError" });
 });
+
+test("what it holds is given back once aborted, and where the work fails", async () => {
+  const given: string[] = [];
+  function* holding(name: string, work: Sliced<string>): Sliced<string> {
+    using _held = { [Symbol.dispose]: () => void given.push(name) };
+    return yield* work;
+  }
+  function* failing(): Sliced<string> {
+    yield;
+    throw new Error("broken");
+  }
+  const controller = new AbortController();
+  const running = runInSlices(holding("aborted", slow()), controller.signal);
+  setImmediate(() => controller.abort());
+  await assert.rejects(running, { name: "AbortError" });
+  const { signal } = new AbortController();
+  await assert.rejects(runInSlices(holding("failed", failing()), signal), /broken/u);
+  await assert.rejects(
+    runInSlices(holding("left behind", slow()), signal, () => Promise.reject(new Error("full"))),
+    /full/u,
+  );
+  assert.deepEqual(given, ["aborted", "failed", "left behind"]);
+});

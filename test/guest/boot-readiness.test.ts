@@ -12,6 +12,7 @@ import {
 import { dirname, join } from "node:path";
 import test, { before } from "node:test";
 import fc from "fast-check";
+import { runThrough } from "../../src/base/slices.ts";
 import { bootReadiness, type BootReadiness, type ReadinessInput } from "../../src/guest/boot-readiness.ts";
 import { readProgramHead } from "../../src/guest/program-head.ts";
 import { noProcess } from "./guest-layer.ts";
@@ -58,7 +59,7 @@ function look(
   const made = runProgram("mkfs.ext4", ["-q", "-d", root, rootfs]);
   assert.equal(made.status, 0, made.stderr);
   const platform = { os: "linux", architecture: "amd64" };
-  return bootReadiness({ rootfs, platform, config: noProcess, agents: false, ...options });
+  return runThrough(bootReadiness({ rootfs, platform, config: noProcess, agents: false, ...options }));
 }
 
 test("an image boots the first init that the kernel would find", () => {

@@ -12,6 +12,7 @@ import {
 import { byteString, bytesToBuffer, printable, type ByteString } from "../../base/bytes.ts";
 import { BangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
+import { runInSlices } from "../../base/slices.ts";
 import type { Ext4Inode } from "../../ext4/read/inode.ts";
 import { listFiles, readFilePieces, type ListedFile } from "../../images/files.ts";
 import { imagePaths } from "../../images/layout.ts";
@@ -56,18 +57,19 @@ export function fileRoutes({ store, stateDir, limits }: FileDeps) {
       { deadlineMs: 2 * limits.programMs },
     ),
 
-    listFiles: unary(method.listFiles, async ({ image, path, pageSize, pageToken }) => {
+    listFiles: unary(method.listFiles, async ({ image, path, pageSize, pageToken }, { signal }) => {
       const page = { size: parsePageSize(pageSize), after: parseToken(pageToken) };
-      const { files, next } = listFiles(await rootfsOf(image), path, page);
+      const { files, next } = await runInSlices(listFiles(await rootfsOf(image), path, page), signal);
       const nextPageToken = next === undefined ? "" : bytesToBuffer(next).toString("base64url");
       return create(ListFilesResponseSchema, { files: files.map(fileInfo), nextPageToken });
     }),
 
     readFile: serverStreaming(
       method.readFile,
-      async function* ({ image, path, offset, length }) {
+      async function* ({ image, path, offset, length }, { signal }) {
         const range = { offset: natural(offset, "offset"), length: natural(length, "length") || undefined };
-        for (const chunk of readFilePieces(await rootfsOf(image), required(path, "path"), range)) {
+        const rootfs = await rootfsOf(image);
+        for await (const chunk of readFilePieces(rootfs, required(path, "path"), range, signal)) {
           yield create(ReadFileResponseSchema, { chunk });
         }
       },
