@@ -1,7 +1,8 @@
-import { createReadStream, lstatSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Digester, algorithmOf, type Digest } from "../base/digest.ts";
+import { digestOfFile } from "../base/digest-of-file.ts";
+import { algorithmOf, type Digest } from "../base/digest.ts";
 import { asBangerError, errnoOf, hasReason } from "../base/error.ts";
 import { makeDir } from "../base/files.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
@@ -125,11 +126,7 @@ export class BlobCache {
   async removeDecayed(digest: Digest, signal: AbortSignal): Promise<boolean> {
     const path = this.pathOf(digest);
     try {
-      const digester = new Digester(algorithmOf(digest));
-      for await (const piece of createReadStream(path, { signal, highWaterMark: 1 << 20 })) {
-        if (piece instanceof Uint8Array) digester.update(piece);
-      }
-      if (digester.digest() === digest) return false;
+      if ((await digestOfFile(path, algorithmOf(digest), signal)) === digest) return false;
       await rm(path, { force: true });
       return true;
     } catch (error) {

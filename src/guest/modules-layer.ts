@@ -1,8 +1,7 @@
 import { open, readFile } from "node:fs/promises";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { utf8Bytes } from "../base/bytes.ts";
-import { parseDigest } from "../base/digest.ts";
+import { Digester, type Digest } from "../base/digest.ts";
 import { asBangerError } from "../base/error.ts";
 import { makeTempDir } from "../base/files.ts";
 import { writeWhole } from "../base/write-whole.ts";
@@ -40,7 +39,7 @@ export async function makeModulesLayer(input: ModulesLayerInput): Promise<Module
     await using resources = new AsyncDisposableStack();
     const temp = resources.use(await makeTempDir("modules-", input.tempDir));
     const path = join(temp.path, "layer.tar");
-    const digest = parseDigest(`sha256:${await writeArchive(path, input)}`, "write layer");
+    const digest = await writeArchive(path, input);
     const owned = resources.move();
     return {
       blob: { digest, diffId: digest, path },
@@ -52,14 +51,14 @@ export async function makeModulesLayer(input: ModulesLayerInput): Promise<Module
 }
 
 /** File by file: all modules of a distribution together would fill a few hundred MB of memory. */
-async function writeArchive(path: string, input: ModulesLayerInput): Promise<string> {
+async function writeArchive(path: string, input: ModulesLayerInput): Promise<Digest> {
   const { dir, files, signal } = input;
-  const hash = createHash("sha256");
+  const digester = new Digester();
   const archive = await open(path, "wx", 0o600);
   let position = 0;
   try {
     const write = async (pieces: readonly Buffer[]): Promise<void> => {
-      for (const piece of pieces) hash.update(piece);
+      for (const piece of pieces) digester.update(piece);
       position = await writeWhole(archive, pieces, position);
     };
     for (const entry of folderEntries(input)) await write(tarPieces(entry));
@@ -72,7 +71,7 @@ async function writeArchive(path: string, input: ModulesLayerInput): Promise<str
   } finally {
     await archive.close();
   }
-  return hash.digest("hex");
+  return digester.digest();
 }
 
 function folderEntries(input: ModulesLayerInput): readonly TarEntry[] {

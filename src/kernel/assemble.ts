@@ -1,15 +1,14 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { parseDigest, type Digest } from "../base/digest.ts";
+import { digestOfFile } from "../base/digest-of-file.ts";
+import { Digester } from "../base/digest.ts";
 import { requireSpace } from "../base/disk.ts";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { shareFile } from "../base/share-file.ts";
 import { indexModules } from "./depmod.ts";
 import { identifyKernel } from "./identify.ts";
+import { tooLargeHint } from "./kernel-errors.ts";
 import type { KernelFacts, KernelModules } from "./kernel-record.ts";
 import { kernelPathsIn } from "./layout.ts";
 import { builtinDrivers, isModule, listModules, modulesRelease, type BootDriver } from "./modules.ts";
@@ -32,8 +31,8 @@ export interface AssembleOptions {
 const op = "check kernel";
 
 /**
- * Brings a kernel's files together in `dir`, the caller's, under the names of `layout.ts`, read-only, and checks them. What is checked is the
- * copy, so that nobody changes it afterwards.
+ * Brings a kernel's files together in `dir`, the caller's, under the names of `layout.ts`, read-only, and checks them.
+ * What is checked is the copy, so that nobody changes it afterwards.
  *
  * @throws BangerError KERNEL_INVALID, FILE_UNKNOWN, DISK_FULL, CANCELLED, or of the file system.
  */
@@ -64,8 +63,10 @@ async function assemble(files: KernelFilePaths, dir: string, options: AssembleOp
   const identity = await identifyKernel(paths.kernel, signal, kernelPath);
   if (initrdPath !== undefined) await bring(initrdPath, paths.initrd, own);
   const warnings: string[] = [];
-  const hash = createHash("sha256").update(`kernel ${identity.digest}\n`);
-  if (initrdPath !== undefined) hash.update(`initrd ${await hashFile(paths.initrd, signal)}\n`);
+  const content = new Digester();
+  const add = (line: string): void => content.update(Buffer.from(`${line}\n`));
+  add(`kernel ${identity.digest}`);
+  if (initrdPath !== undefined) add(`initrd ${await digestOfFile(paths.initrd, "sha256", signal)}`);
 
   let modules: KernelModules | undefined;
   let builtins: readonly BootDriver[] | undefined;
@@ -85,10 +86,11 @@ async function assemble(files: KernelFilePaths, dir: string, options: AssembleOp
     const final = await listModules(paths.modules, limits, signal);
     for (const { path } of final.files) {
       await chmod(join(paths.modules, path), 0o444);
-      hash.update(`module ${JSON.stringify(path)} ${await hashFile(join(paths.modules, path), signal)}\n`);
+      const digest = await digestOfFile(join(paths.modules, path), "sha256", signal);
+      add(`module ${JSON.stringify(path)} ${digest}`);
     }
   }
-  const contentDigest = parseDigest(`sha256:${hash.digest("hex")}`, op);
+  const contentDigest = content.digest();
   const hasInitrd = initrdPath !== undefined;
   return { ...identity, hasInitrd, modules, builtins, contentDigest, warnings };
 }
@@ -105,7 +107,7 @@ async function index(
 }
 
 /** Pure. */
-export function modulesWarnings(
+function modulesWarnings(
   modules: KernelModules,
   version: string,
   leftOut: readonly string[],
@@ -150,19 +152,13 @@ async function fileBytes(path: string): Promise<number> {
   throw new BangerError("KERNEL_INVALID", `${path} is no regular file`, { op, facts: { path } });
 }
 
-async function hashFile(path: string, signal: AbortSignal): Promise<Digest> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash, { signal });
-  return parseDigest(`sha256:${hash.digest("hex")}`, op);
-}
-
 function tooLarge(path: string, limit: number): BangerError {
   return new BangerError(
     "KERNEL_INVALID",
     `${path}, with its initrd and modules, is larger than ${limit} bytes`,
     {
       op,
-      hint: "Raise limits.kernel_bytes if it really is a kernel.",
+      hint: tooLargeHint,
       facts: { path },
     },
   );

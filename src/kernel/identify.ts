@@ -1,6 +1,5 @@
 import { open, type FileHandle } from "node:fs/promises";
-import { parseDigest, type Digest } from "../base/digest.ts";
-import { createHash } from "node:crypto";
+import { Digester, type Digest } from "../base/digest.ts";
 import { BangerError, asBangerError } from "../base/error.ts";
 import {
   bannerStart,
@@ -80,7 +79,7 @@ async function readThrough(
   file: FileHandle,
   signal: AbortSignal,
 ): Promise<{ readonly digest: Digest; readonly release: string | undefined }> {
-  const hash = createHash("sha256");
+  const digester = new Digester();
   const overlap = bannerStart.length + maxRelease + 1;
   let release: string | undefined;
   let tail: Buffer = Buffer.alloc(0);
@@ -89,13 +88,13 @@ async function readThrough(
     signal.throwIfAborted();
     const piece = await readAt(file, sizeBytes, pieceBytes);
     if (piece.length === 0) break;
-    hash.update(piece);
+    digester.update(piece);
     sizeBytes += piece.length;
     const seen = Buffer.concat([tail, piece]);
     release ??= releaseInBanner(seen);
     tail = seen.subarray(Math.max(0, seen.length - overlap));
   }
-  return { digest: parseDigest(`sha256:${hash.digest("hex")}`, op), release };
+  return { digest: digester.digest(), release };
 }
 
 const noteHeader = 4;

@@ -1,5 +1,9 @@
 import { BangerError } from "../base/error.ts";
 
+/** What to do about a kernel that has too many bytes, wherever that is found out. */
+export const tooLargeHint =
+  "It is hardly a kernel; if it is, raise kernel_bytes under [limits] in the config.";
+
 export function kernelTakenError(name: string): BangerError {
   return new BangerError("NAME_TAKEN", `there is a kernel ${name} already`, {
     op: "name kernel",

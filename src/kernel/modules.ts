@@ -67,7 +67,7 @@ export function isModule(path: string): boolean {
   return /\.ko(?:\.(?:gz|xz|zst))?$/.test(path);
 }
 
-/** The most that one module is inflated to. Real ones have a few MB; with debug information, a hundred. */
+/** The most that one module is read of, and inflated to. Real ones have a few MB; with debug information, a hundred. */
 const moduleBytes = 256 * 1024 * 1024;
 
 /**
@@ -75,7 +75,9 @@ const moduleBytes = 256 * 1024 * 1024;
  * `check_modinfo`). Where it can't be read, as from xz, what the folder is called; undefined where that is no release.
  */
 export async function modulesRelease(dir: string, listing: ModulesListing): Promise<string | undefined> {
-  const readable = listing.files.find(({ path }) => /\.ko(?:\.(?:gz|zst))?$/.test(path));
+  const readable = listing.files.find(
+    ({ path, sizeBytes }) => sizeBytes <= moduleBytes && /\.ko(?:\.(?:gz|zst))?$/.test(path),
+  );
   if (readable !== undefined) {
     const bytes = await inflated(join(dir, readable.path));
     const at = bytes?.indexOf("vermagic=") ?? -1;
@@ -100,6 +102,9 @@ async function inflated(path: string): Promise<Buffer | undefined> {
   }
 }
 
+/** Bytes of a `modules.builtin` that is read. Debian's has 10 KB. */
+const builtinBytes = 4 * 1024 * 1024;
+
 /** Drivers that decide how a machine's disk and network are shown to a kernel without an initrd. */
 export const bootDrivers = ["ext4", "nvme", "virtio_blk", "virtio_mmio", "virtio_net", "virtio_pci"] as const;
 
@@ -110,7 +115,8 @@ export async function builtinDrivers(
   dir: string,
   listing: ModulesListing,
 ): Promise<readonly BootDriver[] | undefined> {
-  if (!listing.files.some(({ path }) => path === "modules.builtin")) return undefined;
+  const file = listing.files.find(({ path }) => path === "modules.builtin");
+  if (file === undefined || file.sizeBytes > builtinBytes) return undefined;
   return parseBuiltin(await readFile(join(dir, "modules.builtin"), "utf8"));
 }
 
@@ -135,7 +141,7 @@ function notModules(dir: string): BangerError {
 function tooMuch(dir: string, bound: string): BangerError {
   return new BangerError("KERNEL_INVALID", `${dir} holds more than ${bound}`, {
     op,
-    hint: "Leave out what is no module, or raise limits.kernel_files and limits.kernel_bytes.",
+    hint: "Leave out what is no module, or raise kernel_files and kernel_bytes under [limits] in the config.",
     facts: { path: dir },
   });
 }

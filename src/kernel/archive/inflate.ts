@@ -5,6 +5,7 @@ import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
 import { run } from "../../base/exec.ts";
 import type { Limits } from "../../base/limits.ts";
 import { inflateLayer } from "../../layers/decompress.ts";
+import { tooLargeHint } from "../kernel-errors.ts";
 import { asSourceFault, sourceFault } from "./archive-fault.ts";
 
 const op = "unpack kernel";
@@ -169,7 +170,7 @@ export function tooLarge(subject: string, limit: number): BangerError {
     `${subject} unpacks to more than the ${limit} bytes that are allowed`,
     {
       op,
-      hint: "It is hardly a kernel; if it is, raise kernel_bytes under [limits] in the config.",
+      hint: tooLargeHint,
       facts: { source: subject },
     },
   );

@@ -8,6 +8,7 @@ import type { OpenBlob } from "../../blobs/download.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { OpenSourceOptions } from "../../registry/open-source.ts";
 import type { SignaturePolicy } from "../../signature/policy.ts";
+import { tooLargeHint } from "../kernel-errors.ts";
 import type { KernelProgress } from "../kernel-source.ts";
 
 /** What every source of kernels needs. */
@@ -102,10 +103,10 @@ function named(error: BangerError, subject: string, digest: Digest): BangerError
   return new BangerError(error.reason, `${subject}: ${error.message}`, { op, cause: error, facts });
 }
 
-function tooLargeToFetch(subject: string, size: number, limit: number): BangerError {
+export function tooLargeToFetch(subject: string, size: number, limit: number): BangerError {
   return new BangerError("LIMIT_DOCUMENT_SIZE", `${subject} has ${size} bytes; the limit is ${limit}`, {
     op,
-    hint: "It is hardly a kernel; if it is, raise kernel_bytes under [limits] in the config.",
+    hint: tooLargeHint,
     facts: { source: subject },
   });
 }

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { parseDigest, type Digest } from "../../base/digest.ts";
+import { Digester, parseDigest, type Digest } from "../../base/digest.ts";
 import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
 import { findDebData } from "../archive/deb.ts";
 import type { ArMember } from "../archive/ar.ts";
@@ -10,7 +9,7 @@ import { unpackTars } from "../archive/unpack.ts";
 import { chooseFiles, isWantedOfPackage } from "../kernel-files.ts";
 import { isUrl } from "../kernel-ref.ts";
 import type { FetchedKernel, KernelSource } from "../kernel-source.ts";
-import { digestMismatch, type SourceDeps, type SourceJob } from "./fetch-blob.ts";
+import { digestMismatch, tooLargeToFetch, type SourceDeps, type SourceJob } from "./fetch-blob.ts";
 import { fetchUrl } from "./fetch-url.ts";
 import { fileOf, modulesOf } from "./kernel-tree.ts";
 
@@ -82,23 +81,14 @@ async function copyPackage(source: DebSource, limit: number, job: SourceJob): Pr
   const { folder, signal, subject, onProgress } = job;
   await using from = await openPackage(source.location);
   const { size: totalBytes } = await from.stat();
-  if (totalBytes > limit) {
-    throw new BangerError(
-      "LIMIT_DOCUMENT_SIZE",
-      `${subject} has ${totalBytes} bytes; the limit is ${limit}`,
-      {
-        op,
-        hint: "It is hardly a kernel; if it is, raise kernel_bytes under [limits] in the config.",
-      },
-    );
-  }
+  if (totalBytes > limit) throw tooLargeToFetch(subject, totalBytes, limit);
   const path = join(folder, "package.deb");
-  const hash = createHash("sha256");
+  const digester = new Digester();
   await copyPart(from, { start: 0, size: totalBytes }, path, signal, (piece, doneBytes) => {
-    hash.update(piece);
+    digester.update(piece);
     onProgress({ doneBytes, totalBytes });
   });
-  const actual = digestOf(hash.digest("hex"));
+  const actual = digester.digest();
   const expected = source.sha256 === undefined ? actual : `sha256:${source.sha256}`;
   if (actual !== expected) throw digestMismatch(subject, expected, actual);
   return { path, digest: actual, copied: true };

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { makeTempDir } from "../../src/base/files.ts";
+import { defaultLimits } from "../../src/base/limits.ts";
+import { builtinDrivers, listModules, modulesRelease } from "../../src/kernel/modules.ts";
+import { moduleOf } from "./sample-kernels.ts";
+
+const { signal } = new AbortController();
+
+test("a module, and a list of what is built in, of more than any has are not read into memory", async () => {
+  await using folder = await makeTempDir("banger-modules-");
+  const dir = join(folder.path, "6.1.0-here");
+  mkdirSync(dir);
+  // Holes, of more than Node reads into one buffer.
+  for (const name of ["a.ko", "modules.builtin"]) {
+    writeFileSync(join(dir, name), "");
+    truncateSync(join(dir, name), 3 * 1024 ** 3);
+  }
+  const listing = await listModules(dir, defaultLimits, signal);
+  assert.equal(await modulesRelease(dir, listing), "6.1.0-here");
+  assert.equal(await builtinDrivers(dir, listing), undefined);
+  writeFileSync(join(dir, "b.ko"), moduleOf("6.6.1-there"));
+  assert.equal(await modulesRelease(dir, await listModules(dir, defaultLimits, signal)), "6.6.1-there");
+});
