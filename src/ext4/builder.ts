@@ -2,7 +2,8 @@ import type { Limits } from "../base/limits.ts";
 import type { Trash } from "../base/trash.ts";
 import type { RootTree, ScannedBlob } from "../layers/root-tree.ts";
 
-export type BuilderName = "e2fsprogs" | "direct";
+export const builderNames = ["e2fsprogs", "direct"] as const;
+export type BuilderName = (typeof builderNames)[number];
 
 /** What a builder is given. It owns none of it. */
 export interface BuildInput {

@@ -1,5 +1,6 @@
 import type { Digest } from "../base/digest.ts";
 import type { BuilderName } from "../ext4/builder.ts";
+import type { VerifyDepth } from "../ext4/verify.ts";
 import type { BootRecord } from "../kernel/kernel-record.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { VerifiedSignature } from "../signature/check-signature.ts";
@@ -142,8 +143,6 @@ export type PullEventBody =
       readonly stageTimes: readonly StageTime[];
       readonly alreadyPresent: boolean;
     };
-
-export type VerifyDepth = "metadata" | "full";
 
 export interface PullEvent {
   readonly pullId: string;

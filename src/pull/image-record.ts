@@ -30,7 +30,7 @@ export interface FinishedImage {
 }
 
 /** What the store and `image.json` say of a finished image. Pure, but for the time. */
-export function imageRecord(finished: FinishedImage, createdAt: number = Date.now()): ImageRecord {
+export function imageRecord(finished: FinishedImage): ImageRecord {
   const { plan, tree } = finished;
   const { image } = plan;
   const { entrypoint, cmd, env, workingDir, user, labels, exposedPorts, stopSignal } = image.config;
@@ -43,7 +43,7 @@ export function imageRecord(finished: FinishedImage, createdAt: number = Date.no
     indexDigest: image.indexDigest,
     configDigest: image.config.digest,
     platform: image.platform,
-    createdAt,
+    createdAt: Date.now(),
     optionsKey: plan.optionsKey,
     builder: finished.request.builder ?? defaultBuilder,
     rootfsSizeBytes: finished.rootfsSizeBytes,

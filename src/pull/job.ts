@@ -2,6 +2,7 @@ import { BangerError } from "../base/error.ts";
 import type { Digest } from "../base/digest.ts";
 import type { PullRecord, PullState } from "../store/records.ts";
 import { EventLog } from "./event-log.ts";
+import type { BegunPull, EndedPull } from "./observer.ts";
 import type { PullRequest } from "./request.ts";
 import { StageClock } from "./stage-clock.ts";
 
@@ -87,4 +88,18 @@ export class PullJob {
       detached: this.detached,
     };
   }
+}
+
+/** What observers hear of its begin. */
+export function begunPull({ id, request, startedAt }: PullJob): BegunPull {
+  return { id, reference: request.reference, startedAt };
+}
+
+/** What observers hear of its end. */
+export function endedPull(job: PullJob): EndedPull {
+  const { state, successor, name, failure, endedAt = Date.now() } = job;
+  // One that was published and could not be noted down has failed for whoever waits for it.
+  const ended = state === "cancelled" || (state === "published" && failure === undefined) ? state : "failed";
+  const outcome = successor === undefined ? ended : "joined";
+  return { ...begunPull(job), outcome, endedAt, name, failure, stages: job.clock.spans() };
 }

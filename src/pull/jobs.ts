@@ -5,23 +5,16 @@ import type { ResolvedImage } from "../oci/image-source.ts";
 import type { VerifiedSignature } from "../signature/check-signature.ts";
 import type { PullRecord } from "../store/records.ts";
 import type { ResumablePull } from "../store/store.ts";
-import type { PullEvent } from "./events.ts";
-import { PullJob } from "./job.ts";
+import { PullJob, begunPull, endedPull } from "./job.ts";
 import { runPull, type PipelineDeps } from "./pipeline.ts";
-import type { BegunPull, EndedPull, PullObserver } from "./observer.ts";
+import type { PullObserver } from "./observer.ts";
 import { planPull, type PullPlan } from "./plan.ts";
+import { inflateEstimate } from "./pull-space.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource } from "./source.ts";
 import { StageClock } from "./stage-clock.ts";
 import { parseStoredRequest, storedRequest } from "./stored-request.ts";
-
-/** One client's view of a pull. Disposing of it stops watching; the last one to leave stops the pull, unless it is detached. */
-export interface PullSubscription extends Disposable {
-  /** Changes once the pull has joined another that does the same. */
-  readonly pullId: string;
-  /** From the first milestone on. Throws the pull's BangerError as its end. For one consumer. */
-  readonly events: AsyncIterable<PullEvent>;
-}
+import { subscribe, type PullSubscription } from "./subscription.ts";
 
 /** What a pull would do. */
 export interface ResolvedPull {
@@ -61,9 +54,6 @@ export interface Pulls {
 
 /** Ended pulls that late watchers still find in memory; the store keeps the rest. */
 const endedPullsKept = 64;
-
-/** Layers inflate about threefold, and an image under construction is on disk about once more. */
-const inflateEstimate = 3;
 
 export interface PullsDeps extends PipelineDeps {
   readonly observers?: readonly PullObserver[];
@@ -275,47 +265,6 @@ function tooManyPullsError(limit: number): BangerError {
       facts: { limit: String(limit) },
     },
   );
-}
-
-function begunPull({ id, request, startedAt }: PullJob): BegunPull {
-  return { id, reference: request.reference, startedAt };
-}
-
-function endedPull(job: PullJob): EndedPull {
-  const { state, successor, name, failure, endedAt = Date.now() } = job;
-  // One that was published and could not be noted down has failed for whoever waits for it.
-  const ended = state === "cancelled" || (state === "published" && failure === undefined) ? state : "failed";
-  const outcome = successor === undefined ? ended : "joined";
-  return { ...begunPull(job), outcome, endedAt, name, failure, stages: job.clock.spans() };
-}
-
-/** Follows the job, and then the one that does its work too. */
-function subscribe(first: PullJob): PullSubscription {
-  const watcher = Symbol("watcher");
-  let job = first;
-  let reader = job.log.read();
-  let left = false;
-  job.watch(watcher);
-  async function* follow(): AsyncGenerator<PullEvent, void, undefined> {
-    for (;;) {
-      yield* reader;
-      reader[Symbol.dispose]();
-      if (left || job.successor === undefined) return;
-      job = job.successor;
-      reader = job.log.read();
-    }
-  }
-  return {
-    get pullId() {
-      return job.id;
-    },
-    events: follow(),
-    [Symbol.dispose]: () => {
-      left = true;
-      reader[Symbol.dispose]();
-      (job.successor ?? job).unwatch(watcher);
-    },
-  };
 }
 
 function stoppedError(): BangerError {

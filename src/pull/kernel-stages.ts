@@ -10,10 +10,9 @@ import { filesystemUuid } from "./identity.ts";
 import type { PullPlan } from "./plan.ts";
 import type { LayerScanner } from "../layers/scan.ts";
 import type { Platform } from "../oci/platform.ts";
-import type { PullEventBody, Stage } from "./events.ts";
+import type { PullEventBody } from "./events.ts";
 import type { LayerIn } from "./layers-in.ts";
-import type { PullRequest } from "./request.ts";
-import type { StageClock } from "./stage-clock.ts";
+import type { StageContext } from "./stage-context.ts";
 
 export interface KernelDeps {
   readonly kernels: KernelStore;
@@ -22,21 +21,14 @@ export interface KernelDeps {
   readonly limits: Limits;
 }
 
-export interface KernelContext {
-  readonly request: PullRequest;
-  readonly clock: StageClock;
-  readonly signal: AbortSignal;
-  readonly emit: (stage: Stage, body: PullEventBody) => void;
-}
-
 /** The kernel of one pull, from when it is known what image it is for until the image is published. */
 export class PullKernel implements AsyncDisposable {
   readonly #deps: KernelDeps;
-  readonly #pull: KernelContext;
+  readonly #pull: StageContext;
   readonly #owned = new AsyncDisposableStack();
   #inputs: KernelInputs | undefined;
 
-  constructor(deps: KernelDeps, pull: KernelContext) {
+  constructor(deps: KernelDeps, pull: StageContext) {
     this.#deps = deps;
     this.#pull = pull;
   }

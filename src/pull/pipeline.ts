@@ -20,7 +20,7 @@ import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { CacheUpkeep } from "./cache-upkeep.ts";
 import { blameDecay } from "./decayed-blobs.ts";
-import type { PullEventBody, Stage } from "./events.ts";
+import type { Stage } from "./events.ts";
 import { injectAgents, injectedEvent, type Injected } from "./injected.ts";
 import { defaultBuilder, derivedUuid, filesystemUuid } from "./identity.ts";
 import { imageDocument, imageRecord } from "./image-record.ts";
@@ -31,7 +31,7 @@ import { PullSpace, type FetchNeed } from "./pull-space.ts";
 import type { TurnQueue } from "./queue.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource, type SourceDeps } from "./source.ts";
-import type { StageClock } from "./stage-clock.ts";
+import type { StageContext } from "./stage-context.ts";
 
 /** What every pull of a daemon shares. */
 export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
@@ -41,7 +41,7 @@ export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
   readonly upkeep: Pick<CacheUpkeep, "tidy">;
   readonly trash: Trash;
   readonly scanner: LayerScanner;
-  readonly builders: ReadonlyMap<BuilderName, RootfsBuilder>;
+  readonly builders: Readonly<Record<BuilderName, RootfsBuilder>>;
   readonly queue: TurnQueue;
   /** How many ask what their image is at once. */
   readonly resolves: TurnQueue;
@@ -57,11 +57,7 @@ export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
 }
 
 /** What one pull is. */
-export interface PullContext {
-  readonly request: PullRequest;
-  readonly clock: StageClock;
-  readonly signal: AbortSignal;
-  readonly emit: (stage: Stage, body: PullEventBody) => void;
+export interface PullContext extends StageContext {
   /** Told once the image is known; answers false where another pull is at it already, which ends this one. */
   readonly claim: (plan: PullPlan) => boolean;
 }
@@ -282,12 +278,7 @@ async function buildRootfs(
 }
 
 async function readyBuilder(deps: PipelineDeps, pull: PullContext): Promise<RootfsBuilder> {
-  const name = pull.request.builder ?? defaultBuilder;
-  const builder = deps.builders.get(name);
-  if (builder === undefined) {
-    const hint = `Use one of: ${[...deps.builders.keys()].join(", ")}.`;
-    throw new BangerError("NOT_IMPLEMENTED", `there is no ${name} builder yet`, { op: "build ext4", hint });
-  }
+  const builder = deps.builders[pull.request.builder ?? defaultBuilder];
   await builder.check(pull.signal);
   return builder;
 }

@@ -9,10 +9,9 @@ import { checkSignature, type VerifiedSignature } from "../signature/check-signa
 import type { SignaturePolicy } from "../signature/policy.ts";
 import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
-import type { PullEventBody, Stage } from "./events.ts";
+import type { PullEventBody } from "./events.ts";
 import { optionsKey, rootfsKey } from "./identity.ts";
-import type { PullRequest } from "./request.ts";
-import type { StageClock } from "./stage-clock.ts";
+import type { StageContext } from "./stage-context.ts";
 
 /** What is known of a pull once its reference means something: its kernel may be still to come. */
 export interface PlanStart {
@@ -43,13 +42,6 @@ export interface PlanDeps {
   readonly signaturePolicies?: () => readonly SignaturePolicy[];
 }
 
-export interface PlanContext {
-  readonly request: PullRequest;
-  readonly clock: StageClock;
-  readonly signal: AbortSignal;
-  readonly emit: (stage: Stage, body: PullEventBody) => void;
-}
-
 /**
  * Stage 1: what the reference means, whether it may be pulled, and whether it is here already. Writes nothing. The
  * signature is asked for each time: that an image is here says nothing of what the policy is by now.
@@ -59,7 +51,7 @@ export interface PlanContext {
  */
 export async function planPull(
   deps: PlanDeps,
-  pull: PlanContext,
+  pull: StageContext,
   source: ImageSource,
   kernelFor: (start: PlanStart) => Promise<KernelChoice | undefined>,
 ): Promise<PullPlan> {

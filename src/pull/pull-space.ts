@@ -5,9 +5,10 @@ import type { BuilderName } from "../ext4/builder.ts";
 import { imagesDir, stagingPaths } from "../images/layout.ts";
 import { allocatedBytes } from "../images/publish.ts";
 import type { RootTree } from "../layers/root-tree.ts";
-import type { PullEventBody, Stage } from "./events.ts";
+import type { Stage } from "./events.ts";
+import type { StageContext } from "./stage-context.ts";
 
-type Emit = (stage: Stage, body: PullEventBody) => void;
+type Emit = StageContext["emit"];
 
 export interface SpaceDeps {
   readonly ledger: DiskLedger;
@@ -16,10 +17,7 @@ export interface SpaceDeps {
   readonly tempDir: string;
 }
 
-export interface SpacePull {
-  readonly signal: AbortSignal;
-  readonly emit: Emit;
-}
+type SpacePull = Pick<StageContext, "signal" | "emit">;
 
 export interface FetchNeed {
   readonly bytesToFetch: number;
@@ -33,8 +31,8 @@ export interface BuildNeed {
   readonly builder: BuilderName;
 }
 
-/** Layers inflate about threefold. */
-const inflateEstimate = 3;
+/** Layers inflate about threefold, and an image that is being built is on the disk about once more than they. */
+export const inflateEstimate = 3;
 
 /** An inode, its names, and its share of group descriptors and bitmaps, in bytes. */
 const inodeBytes = 512;
@@ -121,7 +119,7 @@ function waiting({ signal, emit }: SpacePull, stage: Stage, op: string): ClaimOp
 }
 
 /** For people: what is needed, and why it isn't there although the disk seems to have it. */
-export function whyWaiting({ path, neededBytes, freeBytes, promisedBytes }: DiskState): string {
+function whyWaiting({ path, neededBytes, freeBytes, promisedBytes }: DiskState): string {
   const mebi = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
   return `${mebi(promisedBytes)} of the ${mebi(freeBytes)} free in ${path} are promised to other images, and ${mebi(neededBytes)} are needed`;
 }

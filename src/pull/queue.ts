@@ -5,11 +5,6 @@ interface Waiter {
   readonly moved: (position: number) => void;
 }
 
-/** A turn taken. Giving it back twice is harmless. */
-export interface Turn extends Disposable {
-  readonly waited: boolean;
-}
-
 /** Lets a bounded number in at once, first come first served, and tells those outside where they stand. */
 export class TurnQueue {
   #places: number;
@@ -34,16 +29,16 @@ export class TurnQueue {
   }
 
   /**
-   * Resolves once there is a place. `onPosition` is called with 1 for the next one to enter, at once and whenever
+   * Resolves once there is a place, with what gives it back; twice is harmless. `onPosition` is called with 1 for the next one to enter, at once and whenever
    * it changes; never for one who needn't wait.
    *
    * @throws the signal's reason where it aborts first.
    */
-  async enter(signal: AbortSignal, onPosition: (position: number) => void): Promise<Turn> {
+  async enter(signal: AbortSignal, onPosition: (position: number) => void): Promise<Disposable> {
     signal.throwIfAborted();
     if (this.#free > 0) {
       this.#free--;
-      return this.#turn(false);
+      return this.#turn();
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter: Waiter = { enter: resolve, moved: onPosition };
@@ -60,13 +55,12 @@ export class TurnQueue {
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    return this.#turn(true);
+    return this.#turn();
   }
 
-  #turn(waited: boolean): Turn {
+  #turn(): Disposable {
     let given = false;
     return {
-      waited,
       [Symbol.dispose]: () => {
         if (given) return;
         given = true;

@@ -1,8 +1,8 @@
 import type { BuilderName } from "../ext4/builder.ts";
+import type { VerifyDepth } from "../ext4/verify.ts";
 import type { KernelSelection } from "../kernel/resolve-inputs.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { Credentials } from "../registry/credentials.ts";
-import type { VerifyDepth } from "./events.ts";
 
 /** What a client asks of a pull, parsed. */
 export interface PullRequest {

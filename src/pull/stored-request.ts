@@ -1,6 +1,6 @@
 import { hasReason } from "../base/error.ts";
 import { parseJson, type JsonNode } from "../base/json.ts";
-import type { BuilderName } from "../ext4/builder.ts";
+import { builderNames, type BuilderName } from "../ext4/builder.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { StoredRequest } from "../store/records.ts";
 import type { PullRequest, RequestedKernel } from "./request.ts";
@@ -62,8 +62,7 @@ function parsePlatform(node: JsonNode): Platform {
 }
 
 function parseBuilder(node: JsonNode): BuilderName | undefined {
-  const builders: readonly BuilderName[] = ["e2fsprogs", "direct"];
-  return node.present ? oneOf(node, builders) : undefined;
+  return node.present ? oneOf(node, builderNames) : undefined;
 }
 
 function parseKernel(node: JsonNode): RequestedKernel | undefined {

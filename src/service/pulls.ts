@@ -33,7 +33,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
   owned.use(trash);
   const pool = owned.use(makeScanPool());
   const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });
-  const builders = new Map([makeDirectBuilder(), e2fsprogsBuilder].map((builder) => [builder.name, builder]));
+  const builders = { direct: makeDirectBuilder(), e2fsprogs: e2fsprogsBuilder };
   const queue = new TurnQueue(limits.concurrentPulls);
   const resolves = new TurnQueue(limits.concurrentResolves);
   owned.use(

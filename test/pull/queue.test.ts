@@ -73,6 +73,6 @@ test("more places let in who waits, and fewer let nobody in until enough have le
   assert.equal(queue.waitingCount, 1);
   turns[2]?.[Symbol.dispose]();
   (await waiting[2])?.[Symbol.dispose]();
-  const again = await queue.enter(signal, quiet);
-  assert.equal(again.waited, false);
+  using _again = await queue.enter(signal, (position) => heard.push(position));
+  assert.deepEqual(heard, [3, 1]);
 });

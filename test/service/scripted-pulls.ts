@@ -1,6 +1,7 @@
 import { BangerError } from "../../src/base/error.ts";
 import type { PullEvent, PullEventBody } from "../../src/pull/events.ts";
-import type { PullSubscription, Pulls, ResolvedPull } from "../../src/pull/jobs.ts";
+import type { Pulls, ResolvedPull } from "../../src/pull/jobs.ts";
+import type { PullSubscription } from "../../src/pull/subscription.ts";
 import type { PullRequest } from "../../src/pull/request.ts";
 import type { PullRecord } from "../../src/store/records.ts";
 import type { ResumablePull } from "../../src/store/store.ts";

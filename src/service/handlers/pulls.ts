@@ -10,9 +10,11 @@ import {
 } from "../../../gen/banger/image/v1/image_service_pb.ts";
 import type { BuilderName } from "../../ext4/builder.ts";
 import type { PullEvent } from "../../pull/events.ts";
-import type { PullSubscription, Pulls, ResolvedPull } from "../../pull/jobs.ts";
+import type { Pulls, ResolvedPull } from "../../pull/jobs.ts";
+import type { PullSubscription } from "../../pull/subscription.ts";
 import type { PullRequest } from "../../pull/request.ts";
 import type { PullRecord } from "../../store/records.ts";
+import { isShortPullId } from "../../store/pulls.ts";
 import type { Store } from "../../store/store.ts";
 import { eventMessage } from "../convert-event.ts";
 import { layerMessage, platformMessage, pullMessage } from "../convert.ts";
@@ -34,6 +36,11 @@ export function pullRoutes({ store, pulls, stateDir, defaultBuilder }: PullDeps)
   const shown = (record: PullRecord) => pullMessage(pulls.current(record), pulls.watcherCount(record.id));
   const parse = (...[reference, options]: Parameters<typeof parsePullRequest>): PullRequest =>
     parsePullRequest(reference, options, { builder: defaultBuilder() });
+  /** A whole one is left alone: one that joined another pull is in no row any more, and can be watched all the same. */
+  const wholeId = async (pullId: string): Promise<string> => {
+    const id = required(pullId, "pull_id");
+    return isShortPullId(id) ? (await store.findPull(id)).id : id;
+  };
   return {
     pullImage: serverStreaming(method.pullImage, async function* ({ reference, options }, { signal }) {
       const request = parse(reference, options);
@@ -44,7 +51,7 @@ export function pullRoutes({ store, pulls, stateDir, defaultBuilder }: PullDeps)
     }),
 
     watchPull: serverStreaming(method.watchPull, async function* ({ pullId }, { signal }) {
-      using subscription = await pulls.watch(required(pullId, "pull_id"));
+      using subscription = await pulls.watch(await wholeId(pullId));
       for await (const event of eventsUntil(subscription, signal)) {
         yield create(WatchPullResponseSchema, { event: eventMessage(event, stateDir) });
       }
@@ -68,7 +75,7 @@ export function pullRoutes({ store, pulls, stateDir, defaultBuilder }: PullDeps)
     }),
 
     cancelPull: unary(method.cancelPull, async ({ pullId }) => {
-      const record = await pulls.cancel(required(pullId, "pull_id"));
+      const record = await pulls.cancel(await wholeId(pullId));
       return create(CancelPullResponseSchema, { pull: shown(record) });
     }),
 
