@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import { ServerCredentials, type Server } from "@grpc/grpc-js";
-import { messageOf } from "../base/error.ts";
+import { BangerError, messageOf } from "../base/error.ts";
 import { listenOnPath, ownerOnly, socketError } from "./unix-socket.ts";
 
 /** A unix socket that serves. Whoever made it closes it. */
@@ -32,19 +32,28 @@ export async function listenOn(server: Server, path: string, access = ownerOnly)
  * its maker's business: it is neither changed nor removed.
  *
  * @param path what it is called in messages
- * @throws BangerError SOCKET_INVALID.
+ * @throws BangerError SOCKET_INVALID, also for one of the network.
  */
 export async function listenOnInherited(server: Server, fd: number, path: string): Promise<Listener> {
   const listening = createGrpcServer(server);
   try {
     listening.listen({ fd });
     await once(listening, "listening");
+    // Of a unix socket Node knows no address that has a port.
+    if (typeof listening.address() === "object" && listening.address() !== null) throw networkError();
     return new UnixListener(server, listening, path, undefined);
   } catch (error) {
     listening.close();
+    if (error instanceof BangerError) throw error;
     const hint = "Start bangerd by its socket unit, or by itself with no LISTEN_ variables.";
     throw socketError(`can't listen on the socket that was passed on: ${messageOf(error)}`, hint, error);
   }
+}
+
+/** Whoever can connect can do all that the daemon can, and nothing but a unix socket's mode says who that is. */
+function networkError(): BangerError {
+  const hint = "Give bangerd.socket the path of a unix socket: ListenStream=/run/banger/bangerd.sock.";
+  return socketError("the socket that was passed on is one of the network", hint);
 }
 
 function createGrpcServer(server: Server): NetServer {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DaemonService } from "../../gen/banger/image/v1/daemon_service_pb.ts";
@@ -9,6 +10,7 @@ import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { openChannel } from "../../src/client/channel.ts";
 import { inheritedSocket } from "../../src/service/activation.ts";
+import { freePort } from "../system/free-port.ts";
 
 const cases: readonly (readonly [Record<string, string>, number | undefined])[] = [
   [{}, undefined],
@@ -31,27 +33,49 @@ for (const count of ["0", "2", "x"]) {
     ));
 }
 
-test("the first connection to systemd's socket starts the daemon, which leaves the socket when it stops", async () => {
-  await using place = await makeTempDir("banger-activation-");
-  const socket = join(place.path, "run.sock");
+/** Starts bangerd as systemd would, by the first connection to what `listen` names. */
+async function activate(listen: string, folder: string, socket: string) {
   const bangerd = join(import.meta.dirname, "../../src/bin/bangerd.js");
   const env = {
     PATH: process.env["PATH"],
-    HOME: place.path,
-    BANGER_STATE_DIR: join(place.path, "state"),
-    BANGER_CACHE_DIR: join(place.path, "cache"),
+    HOME: folder,
+    BANGER_STATE_DIR: join(folder, "state"),
+    BANGER_CACHE_DIR: join(folder, "cache"),
     BANGER_SOCKET: socket,
   };
   const passed = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
   const activator = spawn(
     "systemd-socket-activate",
-    [`--listen=${socket}`, ...passed, process.execPath, bangerd],
+    [`--listen=${listen}`, ...passed, process.execPath, bangerd],
     { stdio: ["ignore", "ignore", "pipe"], env },
   );
   const ended = once(activator, "exit");
   const { promise: listening, resolve } = Promise.withResolvers<void>();
-  activator.stderr.on("data", (chunk: Buffer) => String(chunk).includes("Listening on") && resolve());
+  let said = "";
+  activator.stderr.on("data", (chunk: Buffer) => {
+    said += String(chunk);
+    if (said.includes("Listening on")) resolve();
+  });
   await listening;
+  return { activator, ended, said: () => said };
+}
+
+test("a socket of the network is no way in", async () => {
+  await using place = await makeTempDir("banger-activation-");
+  const port = await freePort();
+  const { ended, said } = await activate(`127.0.0.1:${port}`, place.path, join(place.path, "run.sock"));
+  const client = connect(port, "127.0.0.1");
+  client.on("error", () => {});
+  const [code] = await ended;
+  client.destroy();
+  assert.equal(code, 1);
+  assert.match(said(), /the socket that was passed on is one of the network/);
+});
+
+test("the first connection to systemd's socket starts the daemon, which leaves the socket when it stops", async () => {
+  await using place = await makeTempDir("banger-activation-");
+  const socket = join(place.path, "run.sock");
+  const { activator, ended } = await activate(socket, place.path, socket);
 
   {
     using channel = openChannel(socket);
