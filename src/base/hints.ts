@@ -70,7 +70,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   TOO_MANY_LEASES: "Release what is not needed; renew a lease by its lease_id instead of taking another.",
   TIMED_OUT: "Try again; if it happens twice, see `banger daemon status` and the daemon's log.",
   GUEST_ASSETS_MISSING:
-    "Build them with `npm run build:guest`, which takes gcc and libc6-dev, or pull with --no-agents.",
+    "Build them with guest/build.sh of banger's package, which takes gcc and libc6-dev, or pull with --no-agents.",
   E2FSPROGS_MISSING: "Install it: apt install e2fsprogs.",
   E2FSPROGS_TOO_OLD: "Install e2fsprogs 1.43 or later.",
   E2FSPROGS_FAILED: "Report this with the message above; meanwhile, build with --builder direct.",

@@ -41,15 +41,15 @@ export function openChannel(socketPath: string, patience?: Patience): Channel {
       ? {}
       : { "grpc.keepalive_time_ms": pingMs, "grpc.keepalive_timeout_ms": pingAnswerMs }),
   });
-  const connection: ClientConnection = { client, patience };
+  const connection = { client, patience };
   return {
     unary: async (method, request, signal) => {
-      await greeted(connection, method.name, signal);
-      return await unaryCall(connection, method, request, signal);
+      const connected = await greeted(connection, method.name, signal);
+      return await unaryCall({ ...connection, connected }, method, request, signal);
     },
     stream: async function* (method, request, signal) {
-      await greeted(connection, method.name, signal);
-      yield* streamCall(connection, method, request, signal);
+      const connected = await greeted(connection, method.name, signal);
+      yield* streamCall({ ...connection, connected }, method, request, signal);
     },
     [Symbol.dispose]: () => client.close(),
   };
@@ -58,25 +58,29 @@ export function openChannel(socketPath: string, patience?: Patience): Channel {
 interface ClientConnection {
   readonly client: Client;
   readonly patience: Patience | undefined;
+  /** Whether the daemon was there when the call began. */
+  readonly connected: boolean;
 }
 
 /**
  * Returns once the daemon has sent its side of the connection, or can't be connected to at all, which the call tells
  * then: grpc-js itself would wait for it for ever.
  *
+ * @returns whether it has, where that is known.
  * @throws BangerError DAEMON_UNREACHABLE where it sends nothing.
  */
 async function greeted(
-  { client, patience }: ClientConnection,
+  { client, patience }: Omit<ClientConnection, "connected">,
   method: string,
   signal: AbortSignal,
-): Promise<void> {
-  if (patience === undefined) return;
+): Promise<boolean> {
+  if (patience === undefined) return false;
   const channel = client.getChannel();
   const until = Date.now() + patience.greetingMs;
   for (;;) {
     const state = channel.getConnectivityState(true);
-    if (state !== connectivityState.IDLE && state !== connectivityState.CONNECTING) return;
+    if (state === connectivityState.READY) return true;
+    if (state !== connectivityState.IDLE && state !== connectivityState.CONNECTING) return false;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = (): void => reject(interruptedCall(signal, patience.daemon, method));
     signal.addEventListener("abort", leave, { once: true });
@@ -94,7 +98,7 @@ async function greeted(
 }
 
 function unaryCall<I extends DescMessage, O extends DescMessage>(
-  { client, patience }: ClientConnection,
+  { client, patience, connected }: ClientConnection,
   method: Method<"unary", I, O>,
   request: MessageInitShape<I>,
   signal: AbortSignal,
@@ -115,7 +119,7 @@ function unaryCall<I extends DescMessage, O extends DescMessage>(
       const late = error?.code === status.DEADLINE_EXCEEDED && isSilent(error) && answerMs !== undefined;
       if (answer !== undefined) resolve(answer);
       else if (late && !signal.aborted) reject(daemonSlow(daemonOf(patience), method.name, answerMs, error));
-      else reject(translate(error, { method: method.name, daemon: daemonOf(patience), signal }));
+      else reject(translate(error, { method: method.name, daemon: daemonOf(patience), connected, signal }));
     },
   );
   const cancel = (): void => call.cancel();
@@ -125,7 +129,7 @@ function unaryCall<I extends DescMessage, O extends DescMessage>(
 }
 
 async function* streamCall<I extends DescMessage, O extends DescMessage>(
-  { client, patience }: ClientConnection,
+  { client, patience, connected }: ClientConnection,
   method: Method<"server_streaming", I, O>,
   request: MessageInitShape<I>,
   signal: AbortSignal,
@@ -142,7 +146,7 @@ async function* streamCall<I extends DescMessage, O extends DescMessage>(
   try {
     for await (const answer of answers) yield answer;
   } catch (error) {
-    throw translate(error, { method: method.name, daemon: daemonOf(patience), signal });
+    throw translate(error, { method: method.name, daemon: daemonOf(patience), connected, signal });
   } finally {
     signal.removeEventListener("abort", cancel);
     // A `for await` that is left has not cancelled the call.
@@ -153,16 +157,19 @@ async function* streamCall<I extends DescMessage, O extends DescMessage>(
 interface CallContext {
   readonly method: string;
   readonly daemon: string;
+  readonly connected: boolean;
   readonly signal: AbortSignal;
 }
 
 /** After an abort the reason counts, not the status that the cancel brought. */
-function translate(error: unknown, { method, daemon, signal }: CallContext): BangerError {
+function translate(error: unknown, { method, daemon, connected, signal }: CallContext): BangerError {
   if (signal.aborted) return interruptedCall(signal, daemon, method);
   if (!isServiceError(error)) return asBangerError(error, method);
   const failure = fromServiceError(error, method);
-  // A daemon that cancels says why. Without a word the stream was reset: its process is going away.
-  return failure.reason === "CANCELLED" && isSilent(error) ? connectionLost(error, method) : failure;
+  // A daemon that cancels says why. Without a word the stream was reset: its process is going away, or does not answer
+  // pings any more.
+  const lost = failure.reason === "CANCELLED" || (failure.reason === "DAEMON_UNREACHABLE" && connected);
+  return lost && isSilent(error) ? connectionLost(error, method) : failure;
 }
 
 function isSilent(error: ServiceError): boolean {

@@ -84,7 +84,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: "banger pull watch p7d21c0a4b66e90f1", does: "join a pull that somebody started" },
   ],
   "banger pull cancel": [
-    { line: "banger pull cancel p7d21c0a4b66e90f1", does: "end it for all who watch it" },
+    { line: "banger pull cancel p7d21c", does: "end it for all who watch it; the beginning of its id will do" },
   ],
   "banger kernel ls": [{ line: "banger kernel ls", does: "the kernels that are here" }],
   "banger kernel catalog": [

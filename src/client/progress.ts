@@ -6,7 +6,7 @@ import { eventLine } from "./render/json.ts";
 import { plainLine } from "./render/plain.ts";
 import { emptyPull, reducePull } from "./render/pull-model.ts";
 import { drawPull } from "./render/pull-view.ts";
-import { printLines, sizeOf, stderrColour, type Terminal } from "./terminal.ts";
+import { printLines, showLines, sizeOf, stderrColour, type Terminal } from "./terminal.ts";
 
 export const progressModes = ["auto", "tty", "plain", "json"] as const;
 
@@ -30,9 +30,9 @@ export function openProgress(mode: ProgressMode, terminal: Terminal): PullProgre
     case "tty":
       return openLiveProgress(terminal);
     case "json":
-      return lineProgress(terminal, eventLine);
+      return lineProgress(eventLine, (line) => printLines(terminal.stderr, [line]));
     default:
-      return lineProgress(terminal, plainLine);
+      return lineProgress(plainLine, (line) => showLines(terminal, "stderr", [line]));
   }
 }
 
@@ -42,11 +42,14 @@ export const silentProgress: PullProgress = {
   [Symbol.dispose]: () => {},
 };
 
-function lineProgress(terminal: Terminal, toLine: (event: PullEvent) => string | undefined): PullProgress {
+function lineProgress(
+  toLine: (event: PullEvent) => string | undefined,
+  print: (line: string) => void,
+): PullProgress {
   return {
     show: (event) => {
       const line = toLine(event);
-      if (line !== undefined) printLines(terminal.stderr, [line]);
+      if (line !== undefined) print(line);
     },
     giveWay: () => {},
     [Symbol.dispose]: () => {},

@@ -38,6 +38,17 @@ export function showLines(terminal: Terminal, which: "stdout" | "stderr", lines:
   printLines(stream, plain ? lines : lines.map(asciiText));
 }
 
+/** What a command answers: JSON where that is asked for, as it is, else text for people. */
+export function printAnswer(
+  terminal: Terminal,
+  { json }: { readonly json?: boolean | undefined },
+  toJson: () => string,
+  toLines: (columns: number | undefined) => readonly string[],
+): void {
+  if (json === true) printLines(terminal.stdout, [toJson()]);
+  else showLines(terminal, "stdout", toLines(columnsOf(terminal)));
+}
+
 export function stderrColour({ stderr, env }: Terminal): boolean {
   return wantsColour(stderr.isTTY === true, env);
 }

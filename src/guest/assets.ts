@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDigest, type Digest } from "../base/digest.ts";
@@ -75,24 +75,35 @@ export async function loadGuestAssets(
 ): Promise<GuestAssets> {
   const folder = sources.guestDir ?? guestFolder();
   const budget = { left: limits.guestAssetBytes };
-  const read = (path: string): Promise<Buffer> => readBounded(path, budget);
-  const agent = sources.agentPath ?? join(folder, "out", "banger-vsock-agent");
-  const common: GuestAsset[] = [
-    { kind: "file", path: agentPath, mode: 0o755, content: await read(agent) },
-    ...enabled,
-  ];
+  const readers = (remedy: string) => (path: string) => readBounded(path, budget, remedy);
+  const readBuilt = readers(howToBuild(folder));
+  const readPackaged = readers("Install banger again: its package has that file.");
+  const agent =
+    sources.agentPath === undefined
+      ? await readBuilt(join(folder, "out", "banger-vsock-agent"))
+      : await readers("Name a program with BANGER_AGENT, or none to have banger's own.")(sources.agentPath);
+  const common: GuestAsset[] = [{ kind: "file", path: agentPath, mode: 0o755, content: agent }, ...enabled];
   for (const [source, path, mode] of copied) {
-    common.push({ kind: "file", path, mode, content: await read(join(folder, source)) });
+    common.push({ kind: "file", path, mode, content: await readPackaged(join(folder, source)) });
   }
-  const init = await read(join(folder, "out", "banger-init"));
-  const own = sources.assetsDir === undefined ? [] : await readAssetFolder(sources.assetsDir, read);
+  const init = await readBuilt(join(folder, "out", "banger-init"));
+  const readOwn = readers("Check the folder that BANGER_GUEST_ASSETS names.");
+  const own = sources.assetsDir === undefined ? [] : await readAssetFolder(sources.assetsDir, readOwn);
   return { common, init, own, digest: digestOfAssets(common, init, own) };
 }
 
-async function readBounded(path: string, budget: { left: number }): Promise<Buffer> {
+/** The script stands beside the sources wherever the package is: a checkout, or npm's folder of global ones. */
+function howToBuild(folder: string): string {
+  const script = join(folder, "build.sh");
+  const others = process.getuid?.() !== 0 && statSync(folder, { throwIfNoEntry: false })?.uid === 0;
+  return `Build them with \`${others ? "sudo " : ""}${script}\`, which takes gcc and libc6-dev, or pull with --no-agents.`;
+}
+
+/** @param remedy what to do where it is not there */
+async function readBounded(path: string, budget: { left: number }, remedy: string): Promise<Buffer> {
   try {
     const stats = await stat(path);
-    if (!stats.isFile()) throw missing(path, "is no regular file", undefined);
+    if (!stats.isFile()) throw missing(path, "is no regular file", remedy);
     budget.left -= stats.size;
     if (budget.left < 0) {
       throw new BangerError(
@@ -109,17 +120,18 @@ async function readBounded(path: string, budget: { left: number }): Promise<Buff
     throw new BangerError("CONFIG_INVALID", `${path} changed while it was read`, { op });
   } catch (error) {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR")
-      throw missing(path, "is not there", error);
+      throw missing(path, "is not there", remedy, error);
     throw asBangerError(error, op);
   }
 }
 
-function missing(path: string, what: string, cause: unknown): BangerError {
+function missing(path: string, what: string, hint: string, cause?: unknown): BangerError {
   return new BangerError(
     "GUEST_ASSETS_MISSING",
     `the guest's programs can't be put into the image: ${path} ${what}`,
     {
       op,
+      hint,
       cause,
       facts: { path },
     },

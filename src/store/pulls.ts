@@ -81,10 +81,26 @@ export async function deletePull(db: Kysely<Schema>, id: string): Promise<void> 
   await db.deleteFrom("pulls").where("id", "=", id).execute();
 }
 
+/** @param id whole, or a unique beginning of it */
 export async function findPull(db: Kysely<Schema>, id: string): Promise<PullRecord> {
-  const row = await db.selectFrom("pulls").selectAll().where("id", "=", id).executeTakeFirst();
+  const all = db.selectFrom("pulls").selectAll();
+  const exact = await all.where("id", "=", id).executeTakeFirst();
+  if (exact !== undefined) return parsePull(exact);
+  const found = isShortPullId(id)
+    ? await all.where("id", ">=", id).where("id", "<", `${id}~`).limit(2).execute()
+    : [];
+  if (found.length > 1) throw ambiguousError(id);
+  const [row] = found;
   if (row === undefined) throw pullUnknownError(id);
   return parsePull(row);
+}
+
+/**
+ * Whether it may be the beginning of a pull's id: with as many digits as of an image's, for fewer would make a mistyped
+ * one cancel another pull.
+ */
+export function isShortPullId(id: string): boolean {
+  return /^p[0-9a-f]{4,15}$/.test(id);
 }
 
 export async function listPulls(db: Kysely<Schema>, query: PullQuery): Promise<PullPage> {
@@ -155,5 +171,14 @@ export async function endInterruptedPulls(
 function pullUnknownError(id: string): BangerError {
   return new BangerError("PULL_UNKNOWN", `there is no pull ${JSON.stringify(id.slice(0, 200))}`, {
     op: "find pull",
+    hint: "List the pulls with `banger pull ls --all`; an id may be shortened to a unique beginning with 4 digits or more.",
+  });
+}
+
+function ambiguousError(prefix: string): BangerError {
+  return new BangerError("OPTION_INVALID", `several pulls have an id that begins with ${prefix}`, {
+    op: "find pull",
+    hint: "Give more digits of the id.",
+    fields: [{ field: "pull_id", description: "It is the beginning of several pulls' ids." }],
   });
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -15,8 +17,9 @@ import {
   VerifyImageResponseSchema,
   type PullImageRequest,
 } from "../../gen/banger/image/v1/image_service_pb.ts";
-import { Builder } from "../../gen/banger/image/v1/image_pb.ts";
+import { BootArtifactsSchema, Builder, ImageSchema } from "../../gen/banger/image/v1/image_pb.ts";
 import { BangerError } from "../../src/base/error.ts";
+import { makeTempDir } from "../../src/base/files.ts";
 import { serverStreaming, unary } from "../../src/service/routes.ts";
 import * as make from "./events.ts";
 import { banger, startBanger } from "./run-banger.ts";
@@ -205,6 +208,10 @@ test("a daemon that goes away in the middle is told as that", async () => {
   await server[Symbol.asyncDispose]();
   const ran = await ended;
   assert.equal(ran.code, 4, ran.stderr);
+  assert.match(
+    ran.stderr,
+    /\nbanger: the connection to the daemon was lost: .+\n {2}→ See whether it still runs/,
+  );
 });
 
 test("no daemon on a named socket: 4, and what to do", async () => {
@@ -312,6 +319,42 @@ test("image inspect --json has every field, empty ones too", async () => {
   assert.ok(typeof image === "object" && image !== null);
   for (const name of ["rootfsPath", "manifestDigest", "rootfsDigest", "losses", "rootfsSizeBytes"])
     assert.ok(name in image, name);
+});
+
+test("image inspect --disk: with --vmm alone, and told of where it is not there", async () => {
+  const boot = { kernelPath: "/k", kernelFormat: "bzImage", kernelVersion: "6.1" };
+  const withKernel = create(ImageSchema, { ...make.image, boot: create(BootArtifactsSchema, boot) });
+  await using server = await scriptedServer(
+    unary(method.getImage, async () => create(GetImageResponseSchema, { image: withKernel })),
+  );
+  const inspect = (...words: readonly string[]) =>
+    banger(["--socket", server.socketPath, "image", "inspect", "debian-bookworm", ...words]);
+  const alone = await inspect("--disk", "/x.ext4");
+  assert.deepEqual(alone, {
+    code: 2,
+    stdout: "",
+    stderr:
+      "banger: --disk goes with --vmm\n  → Add --vmm, which takes firecracker, qemu, cloud-hypervisor.\n",
+  });
+  await using place = await makeTempDir("banger-disk-");
+  const disk = join(place.path, "my disk");
+  const missing = await inspect("--vmm", "qemu", "--disk", disk);
+  assert.equal(missing.code, 0, missing.stderr);
+  assert.ok(
+    missing.stderr.includes(
+      `! the disk ${disk} is not there yet: \`banger image export debian-bookworm -o '${disk}'\` makes one\n`,
+    ),
+    missing.stderr,
+  );
+  assert.match(
+    (await inspect("--vmm", "qemu", "--disk", place.path)).stderr,
+    /! the disk .* is neither a file/,
+  );
+  await writeFile(disk, "");
+  assert.doesNotMatch((await inspect("--vmm", "qemu", "--disk", disk)).stderr, /the disk/);
+  // Nobody's machine may write to the published image by naming it as its own.
+  const published = await inspect("--vmm", "qemu", "--disk", make.image.rootfsPath);
+  assert.match(published.stderr, /^! what the machine writes is thrown away at its end/);
 });
 
 test("what is not there: 3", async () => {

@@ -37,6 +37,7 @@ function layer(index: number, bytes: number): Promise<Buffer> {
 }
 
 interface Watched extends TerminalRun {
+  readonly home: string;
   /** What could be seen while the cursor was hidden, that is while the picture was live. */
   readonly frames: (readonly string[])[];
   /** Ends when a frame has such a line. */
@@ -67,7 +68,7 @@ function pull(
       waiting.push({ line, resolve });
       void run.ended.then(() => reject(new Error(`never seen: ${line}\n${screen.lines.join("\n")}`)), reject);
     });
-  return Object.assign(run, { frames, until });
+  return Object.assign(run, { home, frames, until });
 }
 
 /** Slow enough for some frames of it. */
@@ -185,4 +186,21 @@ test("a locale that is not UTF-8: ASCII alone", async () => {
   // oxlint-disable-next-line no-control-regex -- all of ASCII is what it is for
   assert.match(run.output(), /^[\u0000-\u007f]*$/);
   assert.match(run.screen.lines[0] ?? "", /^\+ app is ready/);
+  const env = { HOME: run.home, LC_ALL: "C" };
+  for (const words of [
+    ["image", "ls"],
+    ["image", "inspect", "app"],
+    ["image", "du", "app"],
+    ["image", "files", "app"],
+    ["pull", "ls"],
+    ["kernel", "catalog"],
+    ["daemon", "status"],
+    ["image", "inspect", "no-such-image"],
+    ["image", "pull", `${registry.host}/${repository}:two`, "--progress", "plain"],
+  ]) {
+    using shown = inTerminal([process.execPath, program, ...words], env, { columns: 60, rows: 24 });
+    await shown.ended;
+    // oxlint-disable-next-line no-control-regex -- all of ASCII is what it is for
+    assert.match(shown.output(), /^[\u0000-\u007f]+$/, words.join(" "));
+  }
 });

@@ -64,10 +64,19 @@ test("what is missing is named, with how to build it", async () => {
     (error) =>
       hasReason(error, "GUEST_ASSETS_MISSING") &&
       error.message.includes(join(bare, "out")) &&
-      error.hint.includes("npm run build:guest"),
+      // Where the package stands, which need be no checkout.
+      error.hint.includes(`\`${join(bare, "build.sh")}\``),
   );
-  await assert.rejects(load(undefined, join(folder, "no-agent")), (error) =>
-    hasReason(error, "GUEST_ASSETS_MISSING"),
+  await assert.rejects(
+    load(undefined, join(folder, "no-agent")),
+    (error) => hasReason(error, "GUEST_ASSETS_MISSING") && error.hint.includes("BANGER_AGENT"),
+  );
+  const short = join(folder, "short");
+  cpSync(fake, short, { recursive: true });
+  rmSync(join(short, "first-boot"));
+  await assert.rejects(
+    loadGuestAssets({ guestDir: short, agentPath: undefined, assetsDir: undefined }, defaultLimits),
+    (error) => hasReason(error, "GUEST_ASSETS_MISSING") && error.hint.startsWith("Install banger again"),
   );
 });
 

@@ -307,7 +307,11 @@ describe("pulling", () => {
     assert.equal(pull?.state, PullState.FAILED);
     assert.equal(pull?.failureReason, "X");
     assert.equal((await daemon.call(method.cancelPull, { pullId: "p4" })).pull?.state, PullState.CANCELLED);
-    assert.deepEqual(daemon.pulls.cancelled, ["p4"]);
+    const long = pullRecord({ id: "p0123456789abcdef" });
+    await daemon.store.insertPull(long);
+    await daemon.call(method.cancelPull, { pullId: "p0123" });
+    assert.equal((await daemon.call(method.getPull, { pullId: "p01234" })).pull?.id, long.id);
+    assert.deepEqual(daemon.pulls.cancelled, ["p4", long.id]);
     await assert.rejects(daemon.call(method.getPull, { pullId: "no" }), failing("PULL_UNKNOWN"));
     await assert.rejects(daemon.call(method.getPull, {}), failing("OPTION_INVALID"));
     await assert.rejects(daemon.call(method.listPulls, { pageSize: -1 }), failing("OPTION_INVALID"));
@@ -528,7 +532,7 @@ describe("the program", () => {
     assert.equal(config.status, 1);
     assert.match(
       config.stderr,
-      /^bangerd: there is no config file \/no\/such\/config\.toml\n {2}Check --config/,
+      /^bangerd: there is no config file \/no\/such\/config\.toml\n {2}→ Check --config/,
     );
   });
 

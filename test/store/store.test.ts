@@ -322,6 +322,21 @@ describe("pulls", () => {
     await assert.rejects(store.updatePull(pull), (error) => hasReason(error, "PULL_UNKNOWN"));
   });
 
+  test("are found by a unique beginning of their id", async () => {
+    for (const id of ["p0123456789abcde0", "p0123456789abcde1", "p0124000000000000"]) {
+      await store.insertPull(pullRecord({ id }));
+    }
+    assert.equal((await store.findPull("p0124")).id, "p0124000000000000");
+    assert.equal((await store.findPull("p0123456789abcde1")).id, "p0123456789abcde1");
+    await assert.rejects(
+      store.findPull("p0123456789abcde"),
+      (error) => hasReason(error, "OPTION_INVALID") && error.message.includes("several pulls"),
+    );
+    for (const none of ["p012", "0124", "p9999", "p0124%", "P0124"]) {
+      await assert.rejects(store.findPull(none), (error) => hasReason(error, "PULL_UNKNOWN"), none);
+    }
+  });
+
   test("pages, newest first, active only where asked", async () => {
     const states = ["running", "failed", "waiting", "published", "cancelled"] as const;
     const records = Array.from({ length: 20 }, (_, at) =>

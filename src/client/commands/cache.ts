@@ -6,7 +6,7 @@ import { right, table } from "../render/table.ts";
 import { formatBytes, formatCount, plural } from "../render/units.ts";
 import type { RunSession } from "../session.ts";
 import { parseAge, parseSize } from "../size.ts";
-import { columnsOf, printLines } from "../terminal.ts";
+import { printAnswer, printLines } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 interface PruneFlags {
@@ -32,11 +32,8 @@ export function addCacheCommands(program: Command, run: RunSession): void {
           formatBytes(usage.unusedBytes),
         ]);
         const json = (): string => pretty(messageJson(GetCacheUsageResponseSchema, answer));
-        printLines(
-          terminal.stdout,
-          flags.json === true
-            ? [json()]
-            : table(["KIND", right("FILES"), right("SIZE"), right("UNUSED")], rows, columnsOf(terminal)),
+        printAnswer(terminal, flags, json, (columns) =>
+          table(["KIND", right("FILES"), right("SIZE"), right("UNUSED")], rows, columns),
         );
         return undefined;
       }),

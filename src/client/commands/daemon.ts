@@ -7,7 +7,7 @@ import {
 import { daemonText } from "../render/daemon-text.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import type { RunSession } from "../session.ts";
-import { columnsOf, printLines, showLines, type Terminal } from "../terminal.ts";
+import { printAnswer, type Terminal } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 export function addDaemonCommands(program: Command, run: RunSession): void {
@@ -19,8 +19,7 @@ export function addDaemonCommands(program: Command, run: RunSession): void {
     .action((flags: { json?: boolean }) => {
       const print = (terminal: Terminal, answer: GetDaemonStatusResponse): void => {
         const json = (): string => pretty(messageJson(GetDaemonStatusResponseSchema, answer));
-        if (flags.json === true) printLines(terminal.stdout, [json()]);
-        else showLines(terminal, "stdout", daemonText(answer, Date.now(), columnsOf(terminal)));
+        printAnswer(terminal, flags, json, (columns) => daemonText(answer, Date.now(), columns));
       };
       return run(
         async ({ rpc, signal, terminal }) => {

@@ -4,7 +4,7 @@ import { diffJson, diffText } from "../render/diff-text.ts";
 import { pretty } from "../render/json.ts";
 import { usageJson, usageText } from "../render/usage-text.ts";
 import type { RunSession } from "../session.ts";
-import { columnsOf, printLines } from "../terminal.ts";
+import { printAnswer } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 interface DiffFlags {
@@ -33,8 +33,8 @@ export function addImageCompare(image: Command, run: RunSession): void {
       run(async ({ rpc, signal, terminal }) => {
         const request = { before, after, ignoreTimes: !times, limit: limit ?? 0 };
         const diff = await rpc.unary(ImageService.method.diffImages, request, signal);
-        const lines = json === true ? [pretty(diffJson(diff))] : diffText(diff, columnsOf(terminal));
-        printLines(terminal.stdout, lines);
+        const toJson = (): string => pretty(diffJson(diff));
+        printAnswer(terminal, { json }, toJson, (columns) => diffText(diff, columns));
         return undefined;
       }),
     );
@@ -50,8 +50,8 @@ export function addImageCompare(image: Command, run: RunSession): void {
       run(async ({ rpc, signal, terminal }) => {
         const request = { image: name, path, depth: depth ?? 0, limit: limit ?? 0 };
         const usage = await rpc.unary(ImageService.method.getImageUsage, request, signal);
-        const lines = json === true ? [pretty(usageJson(usage))] : usageText(usage, columnsOf(terminal));
-        printLines(terminal.stdout, lines);
+        const toJson = (): string => pretty(usageJson(usage));
+        printAnswer(terminal, { json }, toJson, (columns) => usageText(usage, columns));
         return undefined;
       }),
     );

@@ -5,7 +5,7 @@ import { fileJson, fileTable } from "../render/file-text.ts";
 import { pretty } from "../render/json.ts";
 import { safeLines } from "../render/text.ts";
 import type { RunSession } from "../session.ts";
-import { columnsOf, printLines, writeAll } from "../terminal.ts";
+import { printAnswer, writeAll } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 /** Reading inside of an image, with no mount. */
@@ -23,7 +23,7 @@ export function addImageFiles(image: Command, run: RunSession): void {
         );
         const files = pages.flatMap((page) => page.files);
         const json = (): string => pretty({ files: files.map(fileJson) });
-        printLines(terminal.stdout, flags.json === true ? [json()] : fileTable(files, columnsOf(terminal)));
+        printAnswer(terminal, flags, json, (columns) => fileTable(files, columns));
         return undefined;
       }),
     );

@@ -13,7 +13,7 @@ import { drawSummary, pullSummary } from "../render/pull-summary.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { resolveText } from "../render/resolve-text.ts";
 import type { RunSession, Session } from "../session.ts";
-import { columnsOf, printLines, showLines } from "../terminal.ts";
+import { columnsOf, printAnswer, printLines, showLines } from "../terminal.ts";
 import type { WaitNotice } from "../wait-notice.ts";
 import { jsonOption, progressOption, pullOptions, pullOptionsOf, type PullFlags } from "./options.ts";
 
@@ -65,7 +65,7 @@ export function addImageResolve(image: Command, run: RunSession, folder: string)
       const request = { reference: absoluteReference(reference, folder), options };
       const answer = await rpc.unary(ImageService.method.resolveImage, request, signal);
       const json = (): string => pretty(messageJson(ResolveImageResponseSchema, answer));
-      printLines(terminal.stdout, flags.json === true ? [json()] : resolveText(answer, columnsOf(terminal)));
+      printAnswer(terminal, flags, json, (columns) => resolveText(answer, columns));
       return undefined;
     }),
   );

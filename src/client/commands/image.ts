@@ -1,13 +1,14 @@
+import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
-import { ImageSchema } from "../../../gen/banger/image/v1/image_pb.ts";
+import { ImageSchema, type Image } from "../../../gen/banger/image/v1/image_pb.ts";
 import {
   ImageOrder,
   ImageService,
   VerifyImageResponseSchema,
 } from "../../../gen/banger/image/v1/image_service_pb.ts";
 import { VerifyDepth } from "../../../gen/banger/image/v1/pull_pb.ts";
-import { asBangerError } from "../../base/error.ts";
+import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../exit-code.ts";
 import { allPages, pageSize } from "../pages.ts";
 import { imageTable, imageText } from "../render/image-text.ts";
@@ -16,9 +17,10 @@ import { formatBytes } from "../render/units.ts";
 import { verifyText } from "../render/verify-text.ts";
 import { safeText } from "../render/text.ts";
 import { machineOf } from "../vmm/machine.ts";
+import { shellWord } from "../vmm/shell-word.ts";
 import { renderMachine, vmms, type Vmm } from "../vmm/render.ts";
 import type { RunSession, Session } from "../session.ts";
-import { columnsOf, printLines } from "../terminal.ts";
+import { printAnswer, printLines, showLines } from "../terminal.ts";
 import { tellError } from "../run-session.ts";
 import { addImageCompare } from "./image-compare.ts";
 import { addImageExport } from "./image-export.ts";
@@ -113,10 +115,7 @@ async function listImages(flags: ListFlags, { rpc, signal, terminal }: Session):
   );
   const images = pages.flatMap((page) => page.images);
   const json = (): string => pretty({ images: images.map((image) => messageJson(ImageSchema, image)) });
-  printLines(
-    terminal.stdout,
-    flags.json === true ? [json()] : imageTable(images, Date.now(), columnsOf(terminal)),
-  );
+  printAnswer(terminal, flags, json, (columns) => imageTable(images, Date.now(), columns));
   return undefined;
 }
 
@@ -124,26 +123,56 @@ async function inspectImage(
   name: string,
   flags: InspectFlags,
   folder: string,
-  { rpc, signal, terminal }: Session,
+  session: Session,
 ): Promise<ExitCode | undefined> {
+  const { rpc, signal, terminal } = session;
+  const { vmm } = flags;
+  if (vmm === undefined && flags.disk !== undefined) {
+    throw new BangerError("OPTION_INVALID", "--disk goes with --vmm", {
+      op: "read options",
+      hint: `Add --vmm, which takes ${vmms.join(", ")}.`,
+    });
+  }
   const { image } = await rpc.unary(ImageService.method.getImage, { image: name }, signal);
   if (image === undefined) return exitCodes.notFound;
-  if (flags.vmm !== undefined) {
-    const disk = flags.disk === undefined ? undefined : resolve(folder, flags.disk);
-    const { lines, warnings } = renderMachine(flags.vmm, machineOf(image, disk));
-    printLines(terminal.stdout, lines);
-    const obstacles = image.bootReadiness?.obstacles ?? [];
-    printLines(
-      terminal.stderr,
-      [...obstacles, ...warnings].map((warning) => `! ${safeText(warning)}`),
-    );
-    return undefined;
-  }
-  printLines(
-    terminal.stdout,
-    flags.json === true ? [pretty(messageJson(ImageSchema, image))] : imageText(image, columnsOf(terminal)),
-  );
+  const json = (): string => pretty(messageJson(ImageSchema, image));
+  if (vmm !== undefined) await printMachine(image, { ...flags, vmm }, folder, terminal);
+  else printAnswer(terminal, flags, json, (columns) => imageText(image, columns));
   return undefined;
+}
+
+async function printMachine(
+  image: Image,
+  flags: InspectFlags & { readonly vmm: Vmm },
+  folder: string,
+  terminal: Session["terminal"],
+): Promise<void> {
+  const disk = flags.disk === undefined ? undefined : resolve(folder, flags.disk);
+  const { lines, warnings } = renderMachine(flags.vmm, machineOf(image, disk));
+  printLines(terminal.stdout, lines);
+  const missing = disk === undefined || disk === image.rootfsPath ? [] : await diskWarnings(disk, image);
+  const obstacles = image.bootReadiness?.obstacles ?? [];
+  showLines(
+    terminal,
+    "stderr",
+    [...obstacles, ...missing, ...warnings].map((warning) => `! ${safeText(warning)}`),
+  );
+}
+
+/** What a machine would not start from: whoever asks may be about to make it. */
+async function diskWarnings(disk: string, { name, id }: Image): Promise<readonly string[]> {
+  try {
+    const stats = await stat(disk);
+    return stats.isFile() || stats.isBlockDevice()
+      ? []
+      : [`the disk ${disk} is neither a file nor a block device`];
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code !== "ENOENT" && code !== "ENOTDIR")
+      return [`the disk ${disk} can't be looked at (${code ?? "unknown"})`];
+    const words = ["banger", "image", "export", name === "" ? id : name, "-o", shellWord(disk)];
+    return [`the disk ${disk} is not there yet: \`${words.join(" ")}\` makes one`];
+  }
 }
 
 async function renameImage(
@@ -185,6 +214,6 @@ async function verifyImage(
   const depth = flags.full === true ? VerifyDepth.FULL : VerifyDepth.METADATA;
   const answer = await rpc.unary(ImageService.method.verifyImage, { image: name, depth }, signal);
   const json = (): string => pretty(messageJson(VerifyImageResponseSchema, answer));
-  printLines(terminal.stdout, flags.json === true ? [json()] : verifyText(name, answer, columnsOf(terminal)));
+  printAnswer(terminal, flags, json, (columns) => verifyText(name, answer, columns));
   return answer.differences.length === 0 ? undefined : exitCodes.failed;
 }

@@ -14,7 +14,7 @@ import { catalogTable, kernelTable } from "../render/kernel-text.ts";
 import { formatBytes } from "../render/units.ts";
 import { hanging, safeText } from "../render/text.ts";
 import type { RunSession, Session } from "../session.ts";
-import { columnsOf, printLines, showLines } from "../terminal.ts";
+import { columnsOf, printAnswer, printLines, showLines } from "../terminal.ts";
 import { jsonOption } from "./options.ts";
 
 interface JsonFlag {
@@ -48,7 +48,7 @@ export function addKernelCommands(program: Command, run: RunSession, folder: str
       "--name <name>",
       "what a source is called here; the default is its package's, file's or tag's name",
     )
-    .description("fetch a kernel")
+    .description("fetch a kernel, for `image pull --kernel-ref` to put beside an image")
     .action((name: string, flags: PullFlags) =>
       run((session) => pullKernel(absoluteKernelRef(name, folder), flags, session)),
     );
@@ -98,7 +98,7 @@ async function listKernels(flags: JsonFlag, { rpc, signal, terminal }: Session):
   );
   const kernels = pages.flatMap((page) => page.kernels);
   const json = (): string => pretty({ kernels: kernels.map((one) => messageJson(KernelSchema, one)) });
-  printLines(terminal.stdout, flags.json === true ? [json()] : kernelTable(kernels, columnsOf(terminal)));
+  printAnswer(terminal, flags, json, (columns) => kernelTable(kernels, columns));
   return undefined;
 }
 
@@ -110,7 +110,7 @@ async function listCatalog(flags: JsonFlag, { rpc, signal, terminal }: Session):
   const warnings = [...new Set(pages.flatMap((page) => page.warnings))];
   const json = (): string =>
     pretty({ entries: entries.map((entry) => messageJson(CatalogEntrySchema, entry)), warnings });
-  printLines(terminal.stdout, flags.json === true ? [json()] : catalogTable(entries, columnsOf(terminal)));
+  printAnswer(terminal, flags, json, (columns) => catalogTable(entries, columns));
   const none =
     entries.length === 0 && warnings.length === 0
       ? [
@@ -146,8 +146,9 @@ async function pullKernel(
 function printKernel(kernel: Kernel | undefined, terminal: Session["terminal"]): void {
   if (kernel === undefined) return;
   printLines(terminal.stdout, [safeText(kernel.name)]);
-  printLines(
-    terminal.stderr,
+  showLines(
+    terminal,
+    "stderr",
     kernel.warnings.map((warning) => `! ${safeText(warning)}`),
   );
 }

@@ -4,8 +4,9 @@ import { PullSchema } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { allPages, pageSize } from "../pages.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { pullTable, stateText } from "../render/pull-text.ts";
+import { safeText } from "../render/text.ts";
 import type { RunSession } from "../session.ts";
-import { columnsOf, printLines } from "../terminal.ts";
+import { printAnswer, printLines } from "../terminal.ts";
 import { followPull, type ShowFlags } from "./image-pull.ts";
 import { jsonOption, progressOption } from "./options.ts";
 
@@ -30,16 +31,13 @@ export function addPullCommands(program: Command, run: RunSession): void {
             : [await rpc.unary(listPulls, { pageSize: shortList, activeOnly }, signal)];
         const pulls = pages.flatMap((page) => page.pulls);
         const json = (): string => pretty({ pulls: pulls.map((one) => messageJson(PullSchema, one)) });
-        printLines(
-          terminal.stdout,
-          flags.json === true ? [json()] : pullTable(pulls, Date.now(), columnsOf(terminal)),
-        );
+        printAnswer(terminal, flags, json, (columns) => pullTable(pulls, Date.now(), columns));
         return undefined;
       }),
     );
   pull
     .command("watch")
-    .argument("<id>", "as `banger pull ls` shows it")
+    .argument("<id>", "its id, or a unique beginning of it")
     .description("show a pull until it ends")
     .addOption(progressOption())
     .addOption(jsonOption())
@@ -56,13 +54,13 @@ export function addPullCommands(program: Command, run: RunSession): void {
     );
   pull
     .command("cancel")
-    .argument("<id>", "as `banger pull ls` shows it")
+    .argument("<id>", "its id, or a unique beginning of it")
     .description("end a pull, whoever watches it")
     .action((pullId: string) =>
       run(async ({ rpc, signal, terminal }) => {
         const answer = await rpc.unary(ImageService.method.cancelPull, { pullId }, signal);
         const state = answer.pull === undefined ? "ended" : stateText(answer.pull.state);
-        printLines(terminal.stderr, [`${pullId} is ${state}`]);
+        printLines(terminal.stderr, [`${safeText(answer.pull?.id ?? pullId)} is ${state}`]);
         return undefined;
       }),
     );

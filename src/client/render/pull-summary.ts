@@ -123,7 +123,8 @@ export function nextSteps(image: Image): readonly Step[] {
   }
   return [
     inspect,
-    { command: "banger kernel catalog", does: "kernels for it: pull it again with --kernel-ref KERNEL" },
+    // Not `kernel catalog`: whether a catalog is configured, and offers any, only the daemon knows.
+    { command: "banger kernel pull --help", does: "where to get kernels for --kernel-ref" },
   ];
 }
 

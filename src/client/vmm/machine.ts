@@ -33,7 +33,7 @@ export interface Rendered {
 export const machineSize = { cpus: 2, memoryMiB: 512 } as const;
 
 /**
- * @param disk of the machine's own; undefined takes the published image, read-only
+ * @param disk of the machine's own; undefined takes the published image, read-only, and so does that image's own path
  * @throws BangerError OPTION_INVALID where nothing stands beside the image.
  */
 export function machineOf(image: Image, disk: string | undefined): Machine {
@@ -55,7 +55,7 @@ export function machineOf(image: Image, disk: string | undefined): Machine {
       ? bootDrivers.filter((driver) => boot.builtinDrivers.includes(driver))
       : undefined,
     disk: disk ?? image.rootfsPath,
-    shared: disk === undefined,
+    shared: disk === undefined || disk === image.rootfsPath,
     filesystemUuid: image.filesystemUuid,
     init: initWord(image.bootReadiness?.initPath ?? ""),
   };

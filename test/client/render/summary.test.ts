@@ -59,7 +59,7 @@ test("the summary at 80 columns", () => {
     "  boots    /lib/systemd/systemd, once it has a kernel",
     "",
     "→ banger image inspect debian-bookworm   all that is known of it",
-    "→ banger kernel catalog   kernels for it: pull it again with --kernel-ref KERNEL",
+    "→ banger kernel pull --help   where to get kernels for --kernel-ref",
   ]);
 });
 

@@ -64,6 +64,8 @@ export const PullImageResponseSchema: GenMessage<PullImageResponse> = /*@__PURE_
  */
 export type WatchPullRequest = Message<"banger.image.v1.WatchPullRequest"> & {
   /**
+   * An id, or a unique beginning of one.
+   *
    * @generated from field: string pull_id = 1;
    */
   pullId: string;
@@ -153,6 +155,8 @@ export const ListPullsResponseSchema: GenMessage<ListPullsResponse> = /*@__PURE_
  */
 export type GetPullRequest = Message<"banger.image.v1.GetPullRequest"> & {
   /**
+   * An id, or a unique beginning of one.
+   *
    * @generated from field: string pull_id = 1;
    */
   pullId: string;
@@ -187,6 +191,8 @@ export const GetPullResponseSchema: GenMessage<GetPullResponse> = /*@__PURE__*/
  */
 export type CancelPullRequest = Message<"banger.image.v1.CancelPullRequest"> & {
   /**
+   * An id, or a unique beginning of one.
+   *
    * @generated from field: string pull_id = 1;
    */
   pullId: string;
