@@ -11,6 +11,7 @@ const op = "authenticate";
 
 const logIn = "Log in with docker, podman or skopeo as the daemon's user, or give --creds-file.";
 
+const logInAgain = "Log in again, or correct the credentials given with the pull.";
 /** A token this near its end is renewed before it is used. */
 const renewBeforeMs = 5_000;
 
@@ -79,11 +80,7 @@ export class Authorizer {
         this.#grant = { header, expiresAt: Number.POSITIVE_INFINITY };
         return header;
       }
-      throw refusal(
-        registry,
-        "does not accept the credentials",
-        "Log in again, or correct the credentials given with the pull.",
-      );
+      throw refusal(registry, "does not accept the credentials", logInAgain);
     }
     if (basic) throw refusal(registry, "wants a user name and password", logIn);
     const schemes = challenges.map(({ scheme }) => JSON.stringify(scheme)).join(", ");
@@ -93,8 +90,7 @@ export class Authorizer {
   /** Whoever comes while a token is on its way waits for that one. */
   async #renew(refused: string | undefined, options: SourceOptions): Promise<string> {
     for (;;) {
-      const fresh = this.#grant !== undefined && this.#grant.header !== refused;
-      if (fresh && this.#grant !== undefined) return this.#grant.header;
+      if (this.#grant !== undefined && this.#grant.header !== refused) return this.#grant.header;
       this.#renewing ??= this.#fetch(refused, options).finally(() => {
         this.#renewing = undefined;
       });
@@ -122,12 +118,7 @@ export class Authorizer {
     const { bearer, registry } = challenge;
     if (credentials?.kind === "token") {
       const header = `Bearer ${credentials.token}`;
-      if (header === refused)
-        throw refusal(
-          registry,
-          "does not accept the token",
-          "Log in again, or correct the credentials given with the pull.",
-        );
+      if (header === refused) throw refusal(registry, "does not accept the token", logInAgain);
       return { header, expiresAt: Number.POSITIVE_INFINITY };
     }
     const request = {

@@ -2,7 +2,7 @@ import { connect } from "node:tls";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import { addressKind } from "./address.ts";
 
-/** A server that serves a registry's repositories: the registry itself, later also a mirror of it. */
+/** A server that serves a registry's repositories: the registry itself, or a mirror of it. */
 export interface Endpoint {
   /** Host, and port where it is not HTTPS's. */
   readonly host: string;

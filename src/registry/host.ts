@@ -61,7 +61,7 @@ export class RegistryHost implements AsyncDisposable {
     let authorization = await this.#authorizer.current(options);
     for (let answers = 0; ; answers++) {
       const request = { url, headers, ownHeaders, authorization, ...asked };
-      const outcome = await this.#transport.get(request, options, async (response) => {
+      const outcome = await this.#transport.send(request, options, async (response) => {
         // A storage host that asks for credentials gets none: they belong to the registry.
         const mayAnswer = response.url.origin === api.origin && answers < maxAnswers;
         const challenge = response.headers("www-authenticate");

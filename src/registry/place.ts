@@ -20,7 +20,7 @@ export interface Place {
 }
 
 /** The registry itself, where nothing is configured for it. */
-export function upstreamPlace(domain: string, plainHttpHosts?: readonly string[]): Place {
+export function upstreamPlace(domain: string, plainHttpHosts: readonly string[] | undefined): Place {
   return {
     endpoint: endpointOf(domain, plainHttpHosts),
     api: undefined,

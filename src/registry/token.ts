@@ -99,7 +99,7 @@ async function getToken(
   if (user !== undefined && user.username !== identityUser) url.searchParams.set("account", user.username);
   const authorization = user === undefined ? undefined : basicAuthorization(user.username, user.password);
   const asked = askedFor(request);
-  return await context.transport.get({ url, authorization, ...asked }, options, (response) =>
+  return await context.transport.send({ url, authorization, ...asked }, options, (response) =>
     readToken(response, asked, context),
   );
 }
@@ -119,7 +119,7 @@ async function postForToken(
     ...(request.service === undefined ? {} : { service: request.service }),
   });
   const asked = askedFor(request);
-  return await context.transport.get({ url: request.realm, form, ...asked }, options, async (response) => {
+  return await context.transport.send({ url: request.realm, form, ...asked }, options, async (response) => {
     if (response.status !== 404 && response.status !== 405) return await readToken(response, asked, context);
     response.discard();
     return undefined;

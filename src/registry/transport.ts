@@ -46,7 +46,7 @@ export class Transport implements AsyncDisposable {
    *
    * @throws BangerError REGISTRY_UNAVAILABLE, RATE_LIMITED, REGISTRY_PROTOCOL, CANCELLED, or what `consume` throws
    */
-  async get<T>(
+  async send<T>(
     request: HttpRequest,
     options: SourceOptions,
     consume: (response: HttpResponse) => Promise<T>,

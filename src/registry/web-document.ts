@@ -43,7 +43,7 @@ export async function fetchWebDocument(
     ...(lastModified === undefined ? {} : { "if-modified-since": lastModified }),
   };
   const conditional = Object.keys(headers).length > 0;
-  return await transport.get({ url, headers, ...asked }, sourceOptions, async (response) => {
+  return await transport.send({ url, headers, ...asked }, sourceOptions, async (response) => {
     if (response.status === 304 && conditional) {
       response.discard();
       return { kind: "unchanged" };

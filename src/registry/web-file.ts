@@ -87,7 +87,7 @@ export class WebFile implements AsyncDisposable {
       // As for a registry's blobs, which say why: a body that is read slowly must not lose its end.
       ...(this.#bandwidth?.bytesPerSecond === undefined ? {} : { connection: "close" }),
     };
-    return await this.#transport.get({ url: this.#url, headers, ...asked }, options, async (response) => {
+    return await this.#transport.send({ url: this.#url, headers, ...asked }, options, async (response) => {
       const { status } = response;
       if (status === 200 || (offset > 0 && (status === 206 || status === 416)))
         return await consume(response);

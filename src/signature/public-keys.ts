@@ -1,4 +1,5 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { BangerError, messageOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
@@ -68,10 +69,12 @@ export function isSignedBy(keys: readonly KeyObject[], bytes: Uint8Array, signat
 
 async function readText(path: string, limit: number): Promise<string> {
   try {
-    await using file = await open(path, "r");
-    const { size } = await file.stat();
-    if (size > limit) throw new Error(`it has ${size} bytes; the limit is ${limit}`);
-    // No more than that even of what grows, or of a device, whose size is 0.
+    // O_NONBLOCK, so that a FIFO in its place does not hold us for ever.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new Error("it is no file");
+    if (stats.size > limit) throw new Error(`it has ${stats.size} bytes; the limit is ${limit}`);
+    // No more than that even of what grows.
     const { buffer, bytesRead } = await file.read(Buffer.alloc(limit), 0, limit, 0);
     return buffer.toString("latin1", 0, bytesRead);
   } catch (error) {
