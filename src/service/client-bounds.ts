@@ -1,14 +1,8 @@
 import { BangerError } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
 
 /** What clients may have open at once. */
-export interface StreamLimits {
-  /** Streams of all clients. */
-  readonly streams: number;
-  /** Streams of one client, which is one connection. */
-  readonly clientStreams: number;
-  /** Of those, pulls. */
-  readonly clientPulls: number;
-}
+type StreamLimits = Pick<Limits, "streams" | "clientStreams" | "clientPulls">;
 
 interface Open {
   streams: number;

@@ -187,3 +187,12 @@ export function parsePageSize(pageSize: number): number {
   if (pageSize < 0) throw invalid("OPTION_INVALID", "page_size", "is negative");
   return pageSize === 0 ? 100 : Math.min(pageSize, 1000);
 }
+
+/** For a token that this list can't have given. */
+export function badPageToken(): BangerError {
+  return new BangerError("OPTION_INVALID", "the page token is not one that a list gave", {
+    op,
+    hint: "Pass the next_page_token of the page before, or none.",
+    fields: [{ field: "page_token", description: "It is not one that a list gave." }],
+  });
+}

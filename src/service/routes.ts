@@ -88,23 +88,6 @@ export function bidiStreaming<I extends DescMessage, O extends DescMessage>(
   return { method, handle };
 }
 
-/** A method that is in the API and not in this version. Said, rather than served as if options were obeyed. */
-export function notImplemented(method: DescMethod): Route {
-  const failure = () =>
-    toServiceError(
-      new BangerError("NOT_IMPLEMENTED", `${method.name} is not available in this version of bangerd`, {
-        op: method.name,
-        hint: "See `banger daemon status` for the daemon's version.",
-      }),
-      method.name,
-    );
-  const streams = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
-  const handle: UntypedHandleCall = streams
-    ? (call: MessageWriter<unknown>) => void call.emit("error", failure())
-    : (_call: unknown, callback: sendUnaryData<unknown>) => callback(failure());
-  return { method, handle };
-}
-
 /** Adds a service to a server; where there are bounds, its streams count in them. */
 export function addService<S extends DescService>(
   server: Server,

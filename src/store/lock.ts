@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
-import { BangerError, asBangerError, hasReason, messageOf } from "../base/error.ts";
+import { BangerError, asBangerError, errnoOf, hasReason, messageOf } from "../base/error.ts";
 import { sweepTemporaries, writeAtomic } from "../base/files.ts";
 
 /** Who holds a state folder, as a second daemon tells its user. */
@@ -103,7 +103,7 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0);
   } catch (error) {
     // EPERM: it lives, and is another user's.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return errnoOf(error) === "EPERM";
   }
 }
 

@@ -8,7 +8,8 @@ import { DaemonService } from "../../gen/banger/image/v1/daemon_service_pb.ts";
 import { ImageService } from "../../gen/banger/image/v1/image_service_pb.ts";
 import { KernelService } from "../../gen/banger/image/v1/kernel_service_pb.ts";
 import { serviceDefinition } from "../../src/service/definition.ts";
-import { notImplemented, type Route } from "../../src/service/routes.ts";
+import type { Route } from "../../src/service/routes.ts";
+import { notImplemented } from "../service/not-implemented.ts";
 
 export interface ScriptedServer extends AsyncDisposable {
   readonly socketPath: string;

@@ -11,9 +11,10 @@ import { Health, HealthCheckRequestSchema } from "../../gen/grpc/health/v1/healt
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { methodDefinition } from "../../src/service/definition.ts";
-import { addService, notImplemented, serverStreaming } from "../../src/service/routes.ts";
+import { addService, serverStreaming } from "../../src/service/routes.ts";
 import { listenOn } from "../../src/service/listener.ts";
 import { connectTo } from "./grpc-server.ts";
+import { notImplemented } from "./not-implemented.ts";
 
 let dir: TempDir;
 let count = 0;

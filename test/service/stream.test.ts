@@ -21,7 +21,6 @@ import { BangerError } from "../../src/base/error.ts";
 import { methodDefinition } from "../../src/service/definition.ts";
 import {
   addService,
-  notImplemented,
   serverStreaming,
   unary,
   type CallContext,
@@ -29,6 +28,7 @@ import {
 } from "../../src/service/routes.ts";
 import { fromServiceError } from "../../src/service/status.ts";
 import { serve, type TestServer } from "./grpc-server.ts";
+import { notImplemented } from "./not-implemented.ts";
 
 const { method } = ImageService;
 

@@ -19,7 +19,7 @@ import { imagePaths } from "../../images/layout.ts";
 import { verifyPublished } from "../../images/verify-published.ts";
 import type { ImageRecord } from "../../store/records.ts";
 import type { Store } from "../../store/store.ts";
-import { parseDepth, parsePageSize } from "../parse-request.ts";
+import { badPageToken, parseDepth, parsePageSize } from "../parse-request.ts";
 import { serverStreaming, unary } from "../routes.ts";
 import { required } from "./images.ts";
 
@@ -115,11 +115,7 @@ function parseToken(token: string): ByteString | undefined {
   const name = Buffer.from(token, "base64url");
   if (name.length > 0 && name.length <= maxName && name.toString("base64url") === token)
     return byteString(name);
-  throw new BangerError("OPTION_INVALID", "the page token is not one that a list gave", {
-    op: "list files",
-    fields: [{ field: "page_token", description: "It is not one that a list gave." }],
-    hint: "Pass the next_page_token of the page before, or none.",
-  });
+  throw badPageToken();
 }
 
 function natural(value: bigint, field: string): number {

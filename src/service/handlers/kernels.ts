@@ -8,7 +8,6 @@ import {
   ListKernelsResponseSchema,
   PullKernelResponseSchema,
 } from "../../../gen/banger/image/v1/kernel_service_pb.ts";
-import { BangerError } from "../../base/error.ts";
 import { kernelUnknownError } from "../../kernel/kernel-errors.ts";
 import type { KernelRecord } from "../../kernel/kernel-record.ts";
 import type { KernelStore } from "../../kernel/kernel-store.ts";
@@ -18,7 +17,7 @@ import { durationMessage } from "../convert.ts";
 import { catalogMessage, kernelMessage } from "../convert-kernel.ts";
 import { Latest } from "../latest.ts";
 import { parseFiles, parseKernelName, parseLocalName } from "../parse-kernel.ts";
-import { parsePageSize } from "../parse-request.ts";
+import { badPageToken, parsePageSize } from "../parse-request.ts";
 import { serverStreaming, unary } from "../routes.ts";
 import { required } from "./images.ts";
 
@@ -110,9 +109,5 @@ export function kernelRoutes({ store, kernels, catalog, stateDir }: KernelDeps) 
 function parseOffset(token: string): number {
   if (token === "") return 0;
   if (/^[1-9][0-9]{0,6}$/.test(token)) return Number(token);
-  throw new BangerError("OPTION_INVALID", "the page token is not one that a list gave", {
-    op: "list catalog",
-    fields: [{ field: "page_token", description: "It is not one that a list gave." }],
-    hint: "Pass the next_page_token of the page before, or none.",
-  });
+  throw badPageToken();
 }
