@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import SQLite from "better-sqlite3";
-import { Kysely, SqliteAdapter, SqliteDialect } from "kysely";
+import { Kysely, SqliteAdapter, SqliteDialect, SqliteDriver, type DatabaseConnection } from "kysely";
 import { Migrator, type Migration } from "kysely/migration";
 import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
 import { migrations } from "./migrations/index.ts";
@@ -19,7 +19,35 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 }
 
+/**
+ * SQLite itself rolls a transaction back where the disk is full or fails (sqlite.org/lang_transaction.html, "Response To
+ * Errors Within A Transaction"): a second time would fail, and hide what was wrong.
+ */
+class AwareSqliteDriver extends SqliteDriver {
+  readonly #database: SQLite.Database;
+
+  constructor(database: SQLite.Database) {
+    super({ database });
+    this.#database = database;
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.inTransaction) await super.rollbackTransaction(connection);
+  }
+}
+
 class TransactionalSqliteDialect extends SqliteDialect {
+  readonly #database: SQLite.Database;
+
+  constructor(database: SQLite.Database) {
+    super({ database });
+    this.#database = database;
+  }
+
+  override createDriver(): AwareSqliteDriver {
+    return new AwareSqliteDriver(this.#database);
+  }
+
   override createAdapter(): SqliteAdapter {
     return new TransactionalSqliteAdapter();
   }
@@ -38,7 +66,7 @@ export async function openDatabase(
   let connection: SQLite.Database | undefined;
   try {
     connection = connect(path);
-    const db = new Kysely<Schema>({ dialect: new TransactionalSqliteDialect({ database: connection }) });
+    const db = new Kysely<Schema>({ dialect: new TransactionalSqliteDialect(connection) });
     await migrate(db, path, wanted);
     return db;
   } catch (error) {

@@ -6,8 +6,9 @@ import SQLite from "better-sqlite3";
 import { sql, type Kysely } from "kysely";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
+import { allImageIds, insertImage, renameImage } from "../../src/store/images.ts";
 import { migrations } from "../../src/store/migrations/index.ts";
-import { openDatabase } from "../../src/store/open.ts";
+import { isDiskFull, openDatabase } from "../../src/store/open.ts";
 import type { Schema } from "../../src/store/schema.ts";
 import { openStore } from "../../src/store/store.ts";
 import { imageRecord } from "./records.ts";
@@ -98,5 +99,21 @@ describe("migrations", () => {
     await assert.rejects(openStore(join(dir.path, "no", "such.db")), (error) =>
       hasReason(error, "STORE_FAILED"),
     );
+  });
+});
+
+describe("a full disk", () => {
+  test("in the middle of a transaction is told as such, and the database goes on", async () => {
+    const db = await openDatabase(join(dir.path, "full.db"));
+    const [kept, large] = [imageRecord(), imageRecord({ name: "large", reference: "r".repeat(1 << 20) })];
+    await insertImage(db, kept);
+    await sql`PRAGMA max_page_count = 1`.execute(db);
+    // It takes no less than what the file has by now.
+    await assert.rejects(insertImage(db, large), isDiskFull);
+    await assert.rejects(renameImage(db, kept.id, "n".repeat(1 << 20)), isDiskFull);
+    await sql`PRAGMA max_page_count = 100000`.execute(db);
+    assert.deepEqual(await allImageIds(db), new Set([kept.id]));
+    await insertImage(db, large);
+    await db.destroy();
   });
 });
