@@ -11,7 +11,7 @@ const burstSeconds = 0.25;
 const shortestSleepMs = 10;
 
 /** Bytes a second below which a registry would take us for dead. */
-export const leastBandwidth = 1024;
+const leastBandwidth = 1024;
 
 interface Turn {
   left: number;

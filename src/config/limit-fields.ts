@@ -5,7 +5,7 @@ import { maxTimerMs, showDuration, showSize } from "./units.ts";
 export type LimitName = keyof Limits;
 
 /** Those whose key stands in a section of its subject. */
-export const limitsElsewhere = {
+const limitsElsewhere = {
   concurrentPulls: "pulls",
   concurrentDownloads: "registry",
   dialMs: "registry",

@@ -189,7 +189,7 @@ function contentText(inode: Inode): string {
   return `sha256:${sha256.toString("hex")}${holes === undefined ? "" : ` at ${holes}`}`;
 }
 
-/** As `2026-01-02T03:04:05.000000006Z`; seconds since 1970 where no calendar reaches. */
+/** As `2026-01-02T03:04:05.000000006Z`: a tree has no time that ext4 can't hold, and those end in 2446. */
 function timeText({ seconds, nanoseconds }: Inode["mtime"]): string {
   const date = new Date(seconds * 1000).toISOString().slice(0, -5);
   return `${date}.${String(nanoseconds).padStart(9, "0")}Z`;

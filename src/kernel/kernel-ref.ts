@@ -19,7 +19,7 @@ export type KernelRef =
 
 export const kernelNamePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 /** What a catalog may name, too: `catalog-document.ts` and the published schema say the same. */
-export const urlPattern = /^https?:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?][!-~]*)?$/;
+const urlPattern = /^https?:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?][!-~]*)?$/;
 
 const digestSuffix = /^(.*)@sha256:([^@]*)$/s;
 const longestRef = 4096;

@@ -12,8 +12,8 @@ function progressKey(event: PullEvent): string {
 }
 
 /**
- * What one pull has said. Milestones are kept to the end, so that who comes late sees them all; of progress only the latest of
- * each kind is. Readers are woken, never waited for: a slow one costs a cursor and a handful of pending events.
+ * What one pull has said. Milestones are kept to the end, so that who comes late sees them all; of progress only the
+ * latest of each kind is. Readers are woken, never waited for: a slow one costs a cursor and a handful of pending events.
  */
 export class EventLog {
   readonly #pullId: string;

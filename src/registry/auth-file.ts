@@ -57,7 +57,7 @@ function keyed<T>(node: JsonNode, parse: (node: JsonNode) => T | undefined): Rea
  * What a key of an auth file is for. Docker writes hosts, and for its own registry `https://index.docker.io/v1/`;
  * older files have URLs for all of them. Without a scheme, containers takes a path for a repository's.
  */
-export function normalScope(key: string): string {
+function normalScope(key: string): string {
   const bare = key.replace(/^https?:\/\//i, "");
   const slash = bare.indexOf("/");
   const host = (slash < 0 ? bare : bare.slice(0, slash)).toLowerCase();

@@ -45,7 +45,7 @@ export async function readArMembers(file: RandomAccess, subject: string): Promis
 }
 
 /** One header: the member, whose content begins at `start`, or what is wrong with it. */
-export function parseArHeader(header: Buffer, start: number): ArMember | string {
+function parseArHeader(header: Buffer, start: number): ArMember | string {
   const text = header.toString("latin1");
   if (text.slice(58) !== "`\n") return "something that is no header where a member should begin";
   const name = text.slice(0, 16).replace(/ +$/, "").replace(/\/$/, "");
