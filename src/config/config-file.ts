@@ -2,7 +2,7 @@ import { parse, TomlError } from "smol-toml";
 import { messageOf, type BangerError } from "../base/error.ts";
 import type { Field } from "./field.ts";
 import { allMistakes, configError, maxMistakes } from "./mistakes.ts";
-import { nearest } from "./nearest.ts";
+import { meantKey } from "./meant-key.ts";
 import { sections, type Section } from "./schema.ts";
 import { TomlPlaces, type TomlPath } from "./toml-places.ts";
 
@@ -180,7 +180,7 @@ function listed(names: readonly string[]): string {
 }
 
 function hintFor(key: string, known: readonly string[], elsewhere: readonly Section[]): string {
-  const near = nearest(key, known);
+  const near = meantKey(key, known);
   if (near !== undefined) return `Write ${near}, if that is what is meant; docs/config.md has all settings.`;
   const [section] = elsewhere;
   if (section !== undefined) return `Move it to [${section.name}], where it belongs.`;
