@@ -1,9 +1,9 @@
 import { BangerError } from "../base/error.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
-import { parsePolicies } from "../signature/policy.ts";
+import { parsePolicies, type SignatureSetting } from "../signature/policy.ts";
 import { ConfigFile, type TableReader } from "./config-file.ts";
 import * as schema from "./schema.ts";
-import type { Settings, SignatureSetting } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** A config file, or none. */
 export interface Config {

@@ -1,4 +1,5 @@
 import type { Limits } from "../base/limits.ts";
+import type { SignatureSetting } from "../signature/policy.ts";
 
 /** What a config file says, its gaps filled with the defaults. Undefined is what the daemon decides by itself. */
 export interface Settings {
@@ -43,13 +44,6 @@ export interface RegistrySettings {
   /** Bytes a second of all downloads together. */
   readonly bandwidth: number | undefined;
   readonly certsDirs: readonly string[] | undefined;
-}
-
-export interface SignatureSetting {
-  readonly scope: string;
-  /** Absolute path of a cosign public key; one of the two is there. */
-  readonly key: string | undefined;
-  readonly accept: "unsigned" | undefined;
 }
 
 export interface CatalogSetting {
