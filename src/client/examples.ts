@@ -84,7 +84,10 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: "banger pull watch p7d21c0a4b66e90f1", does: "join a pull that somebody started" },
   ],
   "banger pull cancel": [
-    { line: "banger pull cancel p7d21c", does: "end it for all who watch it; the beginning of its id will do" },
+    {
+      line: "banger pull cancel p7d21c",
+      does: "end it for all who watch it; the beginning of its id will do",
+    },
   ],
   "banger kernel ls": [{ line: "banger kernel ls", does: "the kernels that are here" }],
   "banger kernel catalog": [
@@ -116,9 +119,18 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: "banger daemon status", does: "where it keeps things, and what it lacks" },
   ],
   "banger completion": [
-    { line: "banger completion bash > ~/.local/share/bash-completion/completions/banger", does: "for bash" },
-    { line: "banger completion zsh > ~/.zfunc/_banger", does: "for zsh, where fpath has ~/.zfunc" },
-    { line: "banger completion fish > ~/.config/fish/completions/banger.fish", does: "for fish" },
+    {
+      line: "banger completion bash | install -D /dev/stdin ~/.local/share/bash-completion/completions/banger",
+      does: "for bash",
+    },
+    {
+      line: "banger completion zsh | install -D /dev/stdin ~/.zfunc/_banger",
+      does: "for zsh, where fpath has ~/.zfunc",
+    },
+    {
+      line: "banger completion fish | install -D /dev/stdin ~/.config/fish/completions/banger.fish",
+      does: "for fish",
+    },
   ],
 };
 

@@ -20,11 +20,14 @@ done`;
 let roots = 0;
 
 /** A guest on its first boot, and tools for it. */
-function makeGuest(stubs: Readonly<Record<string, string>> = { "ssh-keygen": sshKeygen, resize2fs: "" }) {
+function makeGuest(
+  stubs: Readonly<Record<string, string>> = { "ssh-keygen": sshKeygen, resize2fs: "" },
+  real = tools,
+) {
   const home = join(folder, String(roots++));
   const root = join(home, "root");
   mkdirSync(home);
-  const { path, log } = stubTools(home, tools, { sync: "", ...stubs });
+  const { path, log } = stubTools(home, real, real.length === 0 ? stubs : { sync: "", ...stubs });
   writeTree(root, {
     [marker]: "",
     "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
@@ -141,6 +144,23 @@ for (const shell of shells) {
     assert.equal(read(made, "etc/machine-id").length, 33);
     assert.equal(read(made, "etc/ssh/ssh_host_rsa_key"), "old\n");
     assert.equal(existsSync(join(made.root, marker)), false);
+  });
+
+  test(`${name}: with nothing but a shell, it is done once all the same, and quietly`, () => {
+    const made = makeGuest({}, []);
+    rmSync(join(made.root, "etc/ssh"), { recursive: true });
+    const ran = made.boot(shell);
+    assert.deepEqual(ran, {
+      status: 1,
+      stdout: "",
+      stderr: `banger-first-boot: ${join(made.root, "etc/banger/first-boot.d/20-b")} ended with status 3\n`,
+    });
+    assert.equal(read(made, "etc/machine-id"), "c0ffee0000004000800000000000beef\n");
+    assert.equal(read(made, "var/lib/dbus/machine-id"), "c0ffee0000004000800000000000beef\n");
+    assert.deepEqual(callsIn(`${made.log}.scripts`), ["10-a", "20-b", "30-c"]);
+    assert.match(read(made, marker), /\ndone all\n$/);
+    assert.deepEqual(made.boot(shell), { status: 0, stdout: "", stderr: "" });
+    assert.deepEqual(callsIn(`${made.log}.scripts`), ["10-a", "20-b", "30-c"]);
   });
 
   test(`${name}: a failing tool is reported and stops nothing`, () => {

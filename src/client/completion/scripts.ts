@@ -11,7 +11,7 @@ export type Shell = (typeof shells)[number];
  * Bash splits words at `:` and `=` (COMP_WORDBREAKS) and replaces only what follows the last of them, so the
  * command line is split at blanks here, and what bash keeps is cut off each candidate.
  */
-const bash = `# bash completion for banger: source it, or put it into /etc/bash_completion.d
+const bash = `# bash completion for banger: source it, or put it as banger into ~/.local/share/bash-completion/completions
 _banger() {
   local line=\${COMP_LINE:0:COMP_POINT} words word reply last kept= one
   read -ra words <<<"$line"
