@@ -211,6 +211,7 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ['[tracing]\nendpoint = "http://127.0.0.1:4318/?k=v"', "2:1", /without a user and a query/],
   ["[[signatures]]\nscope = 'ghcr.io'", "2:1", /signatures\[0\]\.scope: .*needs either a key or accept/],
   ["[[signatures]]\nscope = 'debian'\nkey = '/k'", "2:1", /names no registry/],
+  ["[[signatures]]\nscope = 'ghcr.io'\naccept = 'anything'", "3:1", /accept: expected "unsigned"/],
   [
     "[[signatures]]\nscope = '*'\nkey = '/k'\n[[signatures]]\nscope = '*'\naccept = 'unsigned'",
     "5:1",

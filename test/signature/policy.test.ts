@@ -8,7 +8,7 @@ const key = "/etc/banger/cosign.pub";
 
 /** Which of the scopes decides on a repository; undefined for none. */
 function decides(scopes: readonly string[], repository: string): string | undefined {
-  const settings = scopes.map((scope) =>
+  const settings = scopes.map((scope): SignatureSetting =>
     scope.startsWith("oci") ? { scope, accept: "unsigned" } : { scope, key },
   );
   return policyFor(parsePolicies(settings), canonicalRepository(repository))?.scope;
