@@ -20,6 +20,7 @@ serveJobs<EchoJob, string, number>((job, { progress }) => {
     case "die":
       return process.exit(3);
     case "hang":
+      progress(0);
       return hang();
   }
 });

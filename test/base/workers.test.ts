@@ -46,9 +46,10 @@ test("a thread that dies fails its job, and the next job gets a new one", async 
 test("aborting stops a job that never would", async () => {
   await using workers = pool(1);
   const controller = new AbortController();
-  const hung = workers.run("hang", { signal: controller.signal });
+  const { promise: begun, resolve } = Promise.withResolvers<void>();
+  const hung = workers.run("hang", { signal: controller.signal, onProgress: () => resolve() });
   const waiting = workers.run("say", { signal });
-  await sleep(50);
+  await begun;
   controller.abort(new BangerError("CANCELLED", "enough", { op: "test" }));
   await assert.rejects(hung, (error) => hasReason(error, "CANCELLED"));
   assert.equal(await waiting, "said");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { chmod, mkdir, readFile, readdir, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import test from "node:test";
 import { digestOf } from "../../src/base/digest.ts";
 import { BangerError, hasReason, type Reason } from "../../src/base/error.ts";
@@ -337,9 +338,15 @@ test("the last caller's cancel stops the download, keeps its bytes and leaves no
 test("a caller that comes while the last one leaves gets a download of its own", async () => {
   await withCache(async ({ cache }) => {
     const cancel = new AbortController();
-    const slow = source({ gate: () => new Promise((resolve) => setTimeout(resolve, 5)) });
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const slow = source({
+      gate: async () => {
+        begin();
+        await sleep(5);
+      },
+    });
     const first = cache.fetch(layer, slow.open, { signal: cancel.signal });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await begun;
     cancel.abort();
     await Promise.resolve();
     const second = cache.fetch(layer, source().open, { signal });
