@@ -12,6 +12,7 @@ export interface ImagePaths {
   readonly tree: string;
 }
 
+const imagesName = "images";
 export const rootfsName = "rootfs.ext4";
 export const documentName = "image.json";
 export const treeName = "tree.index";
@@ -30,21 +31,21 @@ export function newImageId(): string {
 }
 
 export function imagesDir(stateDir: string): string {
-  return join(stateDir, "images");
+  return join(stateDir, imagesName);
 }
 
 export function imagePaths(stateDir: string, id: string): ImagePaths {
-  return pathsIn(join(imagesDir(stateDir), id));
+  return pathsIn(join(stateDir, imagesName, id));
 }
 
 /** What is being built: never read by anybody else, swept at the next start. */
 export function stagingPaths(stateDir: string, id: string): ImagePaths {
-  return pathsIn(join(imagesDir(stateDir), `${id}.staging`));
+  return pathsIn(join(stateDir, imagesName, `${id}.staging`));
 }
 
 /** What is being removed: it has no row any more, and is swept at the next start. */
 export function removingDir(stateDir: string, id: string): string {
-  return join(imagesDir(stateDir), `${id}.removing`);
+  return join(stateDir, imagesName, `${id}.removing`);
 }
 
 /** Undefined for a name that this program does not give. */
@@ -58,6 +59,12 @@ export function parseFolderName(
   return { id, kind: suffix === "staging" || suffix === "removing" ? suffix : "image" };
 }
 
+/** @param dir as `join` gives it: joining these names to it once more, for each image of a list, takes as long as a query */
 function pathsIn(dir: string): ImagePaths {
-  return { dir, rootfs: join(dir, rootfsName), document: join(dir, documentName), tree: join(dir, treeName) };
+  return {
+    dir,
+    rootfs: `${dir}/${rootfsName}`,
+    document: `${dir}/${documentName}`,
+    tree: `${dir}/${treeName}`,
+  };
 }

@@ -9,6 +9,7 @@ import {
   LayerSchema,
   LossSchema,
   PlatformSchema,
+  RuntimeConfigSchema,
   StageTimeSchema,
   type BootReadiness,
   type Image,
@@ -16,6 +17,7 @@ import {
   type Layer,
   type Loss,
   type Platform as PlatformMessage,
+  type RuntimeConfig,
   type StageTime as StageTimeMessage,
 } from "../../gen/banger/image/v1/image_pb.ts";
 import { PullSchema, PullState, type Pull } from "../../gen/banger/image/v1/pull_pb.ts";
@@ -25,6 +27,7 @@ import { imagePaths } from "../images/layout.ts";
 import type { Platform } from "../oci/platform.ts";
 import type {
   BootReadinessRecord,
+  ConfigRecord,
   ImageRecord,
   InjectedFileRecord,
   LayerRecord,
@@ -58,10 +61,13 @@ export function imageMessage(record: ImageRecord, stateDir: string): Image {
   return message;
 }
 
-/** An image as lists show it. */
+/**
+ * An image as lists show it. Written out, where `create` would do: of a page of a hundred, that took a third of all time
+ * and half of all memory.
+ */
 export function summaryMessage(record: ImageSummary, stateDir: string): Image {
-  const { config } = record;
-  return create(ImageSchema, {
+  return {
+    $typeName: ImageSchema.typeName,
     id: record.id,
     name: record.name,
     repository: record.repository,
@@ -77,19 +83,29 @@ export function summaryMessage(record: ImageSummary, stateDir: string): Image {
     rootfsDigest: record.rootfsDigest ?? "",
     filesystemUuid: record.filesystemUuid,
     builder: builderMessage(record.builder),
+    layers: [],
+    losses: [],
+    config: configMessage(record.config),
+    stageTimes: [],
     inodeCount: BigInt(record.inodeCount),
     contentBytes: BigInt(record.contentBytes),
-    config: {
-      entrypoint: [...config.entrypoint],
-      cmd: [...config.cmd],
-      env: [...config.env],
-      workingDir: config.workingDir,
-      user: config.user,
-      labels: { ...config.labels },
-      exposedPorts: [...config.exposedPorts],
-      stopSignal: config.stopSignal,
-    },
-  });
+    injectedFiles: [],
+    scrubbedPaths: [],
+  };
+}
+
+function configMessage(config: ConfigRecord): RuntimeConfig {
+  return {
+    $typeName: RuntimeConfigSchema.typeName,
+    entrypoint: [...config.entrypoint],
+    cmd: [...config.cmd],
+    env: [...config.env],
+    workingDir: config.workingDir,
+    user: config.user,
+    labels: { ...config.labels },
+    exposedPorts: [...config.exposedPorts],
+    stopSignal: config.stopSignal,
+  };
 }
 
 export function pullMessage(record: PullRecord, watcherCount: number): Pull {
@@ -119,7 +135,7 @@ const pullStates = {
 } as const satisfies Record<PullRecord["state"], PullState>;
 
 export function platformMessage({ os, architecture, variant }: Platform): PlatformMessage {
-  return create(PlatformSchema, { os, architecture, variant: variant ?? "" });
+  return { $typeName: PlatformSchema.typeName, os, architecture, variant: variant ?? "" };
 }
 
 export function builderMessage(builder: BuilderName): Builder {

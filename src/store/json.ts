@@ -7,11 +7,15 @@ import { isDigest, type Digest } from "../base/digest.ts";
  */
 export class Field {
   readonly #value: unknown;
-  readonly #place: string;
+  /** A page of images makes thousands of fields: their places are put together only where something is wrong. */
+  readonly #name: string | number;
+  readonly #above: Field | undefined;
 
-  constructor(value: unknown, place: string) {
+  /** @param name the place; below another field, its key or its number there */
+  constructor(value: unknown, name: string | number, above?: Field) {
     this.#value = value;
-    this.#place = place;
+    this.#name = name;
+    this.#above = above;
   }
 
   static fromJson(text: string, place: string): Field {
@@ -25,16 +29,13 @@ export class Field {
 
   get(name: string): Field {
     const value = this.#value;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw corrupt(this.#place, "an object");
-    }
-    const property = Object.getOwnPropertyDescriptor(value, name);
-    return new Field(property?.value, `${this.#place}.${name}`);
+    if (!isObject(value)) throw this.#corrupt("an object");
+    return new Field(Object.hasOwn(value, name) ? value[name] : undefined, name, this);
   }
 
   string(): string {
     if (typeof this.#value === "string") return this.#value;
-    throw corrupt(this.#place, "a string");
+    throw this.#corrupt("a string");
   }
 
   optionalString(): string | undefined {
@@ -43,18 +44,18 @@ export class Field {
 
   number(): number {
     if (typeof this.#value === "number" && Number.isFinite(this.#value)) return this.#value;
-    throw corrupt(this.#place, "a number");
+    throw this.#corrupt("a number");
   }
 
   boolean(): boolean {
     if (typeof this.#value === "boolean") return this.#value;
-    throw corrupt(this.#place, "true or false");
+    throw this.#corrupt("true or false");
   }
 
   digest(): Digest {
     const text = this.string();
     if (isDigest(text)) return text;
-    throw corrupt(this.#place, "a digest");
+    throw this.#corrupt("a digest");
   }
 
   optionalDigest(): Digest | undefined {
@@ -65,12 +66,12 @@ export class Field {
     const text = this.string();
     const found = choices.find((choice) => choice === text);
     if (found !== undefined) return found;
-    throw corrupt(this.#place, `one of ${choices.join(", ")}`);
+    throw this.#corrupt(`one of ${choices.join(", ")}`);
   }
 
   list<T>(parse: (item: Field) => T): readonly T[] {
-    if (!Array.isArray(this.#value)) throw corrupt(this.#place, "a list");
-    return this.#value.map((item: unknown, at) => parse(new Field(item, `${this.#place}[${at}]`)));
+    if (!Array.isArray(this.#value)) throw this.#corrupt("a list");
+    return this.#value.map((item: unknown, at) => parse(new Field(item, at, this)));
   }
 
   optionalList<T>(parse: (item: Field) => T): readonly T[] | undefined {
@@ -81,18 +82,41 @@ export class Field {
     return this.#value === undefined || this.#value === null ? undefined : parse(this);
   }
 
+  strings(): readonly string[] {
+    const value = this.#value;
+    return isStrings(value) ? value : this.list((item) => item.string());
+  }
+
   /** Names to strings, as labels are. */
   stringMap(): Readonly<Record<string, string>> {
     const value = this.#value;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw corrupt(this.#place, "an object");
-    }
-    const pairs = Object.entries(value).map(([name, item]: [string, unknown]): [string, string] => [
-      name,
-      new Field(item, `${this.#place}.${name}`).string(),
-    ]);
+    if (!isObject(value)) throw this.#corrupt("an object");
+    if (isStringMap(value)) return value;
+    const pairs = Object.keys(value).map((name): [string, string] => [name, this.get(name).string()]);
     return Object.fromEntries(pairs);
   }
+
+  #corrupt(expected: string): BangerError {
+    return corrupt(this.#place(), expected);
+  }
+
+  #place(): string {
+    if (this.#above === undefined) return String(this.#name);
+    const above = this.#above.#place();
+    return typeof this.#name === "number" ? `${above}[${this.#name}]` : `${above}.${this.#name}`;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+function isStringMap(value: Readonly<Record<string, unknown>>): value is Readonly<Record<string, string>> {
+  return Object.keys(value).every((name) => typeof value[name] === "string");
 }
 
 function corrupt(place: string, expected: string, cause?: unknown): BangerError {

@@ -132,7 +132,7 @@ function parseKernel(row: Selectable<KernelsTable>): KernelRecord {
       indexed: modules.get("indexed").boolean(),
     })),
     builtins: details.get("builtins").optionalList((item) => item.oneOf(bootDrivers)),
-    warnings: details.get("warnings").list((item) => item.string()),
+    warnings: details.get("warnings").strings(),
   };
 }
 

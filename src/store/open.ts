@@ -5,6 +5,7 @@ import { Migrator, type Migration } from "kysely/migration";
 import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
 import { migrations } from "./migrations/index.ts";
 import type { Schema } from "./schema.ts";
+import { withStatementCache, type Connection } from "./statement-cache.ts";
 
 /** How long a statement waits for another process that writes, as a backup does, in milliseconds. */
 const busyTimeoutMs = 5000;
@@ -24,9 +25,9 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
  * Errors Within A Transaction"): a second time would fail, and hide what was wrong.
  */
 class AwareSqliteDriver extends SqliteDriver {
-  readonly #database: SQLite.Database;
+  readonly #database: Connection;
 
-  constructor(database: SQLite.Database) {
+  constructor(database: Connection) {
     super({ database });
     this.#database = database;
   }
@@ -37,9 +38,9 @@ class AwareSqliteDriver extends SqliteDriver {
 }
 
 class TransactionalSqliteDialect extends SqliteDialect {
-  readonly #database: SQLite.Database;
+  readonly #database: Connection;
 
-  constructor(database: SQLite.Database) {
+  constructor(database: Connection) {
     super({ database });
     this.#database = database;
   }
@@ -66,13 +67,17 @@ export async function openDatabase(
   let connection: SQLite.Database | undefined;
   try {
     connection = connect(path);
-    const db = new Kysely<Schema>({ dialect: new TransactionalSqliteDialect(connection) });
-    await migrate(db, path, wanted);
-    return db;
+    await migrate(queriesOn(connection), path, wanted);
+    return queriesOn(withStatementCache(connection));
   } catch (error) {
     connection?.close();
     throw openError(error, path);
   }
+}
+
+/** Destroying what this returns closes the connection. */
+function queriesOn(connection: Connection): Kysely<Schema> {
+  return new Kysely<Schema>({ dialect: new TransactionalSqliteDialect(connection) });
 }
 
 function connect(path: string): SQLite.Database {

@@ -131,9 +131,7 @@ export function parseImage(
     losses: Field.fromJson(row.losses_json, `${at} losses`).list(parseLoss),
     stageTimes: Field.fromJson(row.stage_times_json, `${at} stage times`).list(parseStageTime),
     injectedFiles: Field.fromJson(row.injected_files_json, `${at} injected files`).list(parseInjectedFile),
-    scrubbedPaths: Field.fromJson(row.scrubbed_paths_json, `${at} scrubbed paths`).list((item) =>
-      item.string(),
-    ),
+    scrubbedPaths: Field.fromJson(row.scrubbed_paths_json, `${at} scrubbed paths`).strings(),
     bootReadiness: parseBootReadiness(Field.fromJson(row.boot_readiness_json, `${at} boot readiness`)),
     kernelId: row.kernel_id ?? undefined,
     boot: row.boot_json === null ? undefined : parseBoot(Field.fromJson(row.boot_json, `${at} boot`)),
@@ -154,7 +152,7 @@ function parseInjectedFile(field: Field): InjectedFileRecord {
 function parseBootReadiness(field: Field): BootReadinessRecord {
   return {
     initPath: field.get("initPath").string(),
-    obstacles: field.get("obstacles").list((item) => item.string()),
+    obstacles: field.get("obstacles").strings(),
   };
 }
 
@@ -172,7 +170,7 @@ function parseBoot(field: Field): BootRecord {
     rootDevice: field.get("rootDevice").string(),
     commandLine: field.get("commandLine").string(),
     sharing: field.get("sharing").oneOf(["reflink", "link", "copy"]),
-    warnings: field.get("warnings").list((item) => item.string()),
+    warnings: field.get("warnings").strings(),
   };
 }
 
@@ -191,7 +189,7 @@ function parseLayer(row: Selectable<ImageLayersTable>): LayerRecord {
 function parsePlatform(field: Field): Platform {
   const variant = field.get("variant").optionalString();
   const osVersion = field.get("osVersion").optionalString();
-  const osFeatures = field.get("osFeatures").optionalList((item) => item.string());
+  const osFeatures = field.get("osFeatures").optional((list) => list.strings());
   return {
     os: field.get("os").string(),
     architecture: field.get("architecture").string(),
@@ -202,7 +200,7 @@ function parsePlatform(field: Field): Platform {
 }
 
 function parseConfig(field: Field): ConfigRecord {
-  const strings = (name: string): readonly string[] => field.get(name).list((item) => item.string());
+  const strings = (name: string): readonly string[] => field.get(name).strings();
   return {
     entrypoint: strings("entrypoint"),
     cmd: strings("cmd"),
