@@ -74,6 +74,9 @@ test("the package holds what is used, and neither sources nor tests", () => {
     ["dist", "guest", "packaging"],
   );
   assert.ok(existsSync(join(installed, "guest/out/banger-vsock-agent")), "the guest agent is built");
+  // The demo makes an image for a checkout's first try, and takes a package that nothing else here does.
+  assert.ok(!existsSync(join(installed, "dist/src/client/demo")), "the demo is left out");
+  assert.ok(!existsSync(join(installed, "node_modules/tar-stream")), "what only it needs is left out too");
 });
 
 test("the manual is where man looks", () => {
