@@ -146,13 +146,10 @@ export class Screen {
         return;
       }
       case "J":
-        this.#lines.length = this.#row + 1;
-        this.#line().soft = false;
-        this.#line().cells.length = Math.min(this.#line().cells.length, this.#column);
+        this.#eraseBelow();
         return;
       case "K":
-        this.#line().cells.length = Math.min(this.#line().cells.length, this.#column);
-        this.#line().soft = false;
+        this.#eraseRight();
         return;
       case "m":
         for (const parameter of (parameters === "" ? "0" : parameters).split(";"))
@@ -161,6 +158,25 @@ export class Screen {
       default:
         throw new Error(`no such control sequence: ${parameters}${final}`);
     }
+  }
+
+  /** Behind the last character of a full row the cursor still stands on it. */
+  #eraseRight(): void {
+    const { cells } = this.#line();
+    cells.length = Math.min(cells.length, this.#column, this.columns - 1);
+    this.#line().soft = false;
+  }
+
+  /** From the top left corner on it clears the screen, of which tmux keeps what was there above what comes. */
+  #eraseBelow(): void {
+    const top = Math.max(0, this.#lines.length - this.rows);
+    if (this.#row === top && this.#column === 0 && this.#lines.some(({ cells }) => cells.length > 0)) {
+      this.#row = this.#lines.length;
+      this.#lines.push({ cells: [], soft: false });
+      return;
+    }
+    this.#lines.length = this.#row + 1;
+    this.#eraseRight();
   }
 
   #mode(mode: number | undefined, on: boolean): void {

@@ -21,13 +21,27 @@ export function repaint(before: Painted, after: Painted): string {
   const up = rowsOf(before, after.width);
   const toTop = up === 0 ? "\r" : `\r\u001b[${up}A`;
   if (before.width !== after.width || before.lines.length > after.lines.length) {
-    return `${begin}${toTop}${eraseBelow}${after.lines.map((line) => `${line}\r\n`).join("")}${end}`;
+    const lines = after.lines.map((line) => `${eraseRight}${line}\r\n`).join("");
+    return `${begin}${toTop}${lines}${after.lines.length > 0 ? eraseBelow : eraseAll(up)}${end}`;
   }
   if (after.lines.every((line, at) => line === before.lines[at])) return "";
   const lines = after.lines.map((line, at) =>
-    line === before.lines[at] ? "\r\n" : `${line}${eraseRight}\r\n`,
+    line === before.lines[at] ? "\r\n" : `${line}${eraseAfter(line, after.width)}\r\n`,
   );
   return `${begin}${toTop}${lines.join("")}${end}`;
+}
+
+/** Behind a line that fills its row the cursor stands on its last character, which would be erased (ECMA-48, EL). */
+function eraseAfter(line: string, width: number): string {
+  return displayWidth(uncoloured(line)) < width ? eraseRight : "";
+}
+
+/**
+ * Leaves nothing of so many rows. Not by one sequence: where they begin at the top of the screen, tmux takes that for
+ * the clearing of a screen, and keeps a copy in its history (`scroll-on-clear`).
+ */
+function eraseAll(rows: number): string {
+  return rows === 0 ? "" : `${eraseRight}\r\n${eraseBelow}\u001b[1A`;
 }
 
 /**

@@ -7,9 +7,9 @@ import { Screen } from "../../system/screen.ts";
 const above = ["$b", "said"];
 
 /** A screen that has had each picture drawn over the one before. */
-function painted(pictures: readonly Painted[], rows = 12): Screen {
+function painted(pictures: readonly Painted[], rows = 12, first = above): Screen {
   const screen = new Screen(pictures[0]?.width ?? 80, rows);
-  screen.write(above.map((line) => `${line}\r\n`).join(""));
+  screen.write(first.map((line) => `${line}\r\n`).join(""));
   let before: Painted = { lines: [], width: screen.columns };
   for (const picture of pictures) {
     if (picture.width !== screen.columns) screen.resize(picture.width);
@@ -27,8 +27,27 @@ test("each picture takes the place of the one before, and what stood above stays
     const screen = painted(pictures.slice(0, count).map((lines) => ({ lines, width })));
     // oxlint-disable-next-line no-control-regex -- colours are control sequences
     const shown = (pictures[count - 1] ?? []).map((line) => line.replace(/\u001b\[\d+m/g, ""));
-    assert.deepEqual(screen.lines, [...above, ...shown, ""]);
+    assert.deepEqual(screen.lines.join("\n").trimEnd(), [...above, ...shown].join("\n"));
     assert.equal(screen.overflows, 0);
+  }
+});
+
+test("the last character of a line that fills its row stays", () => {
+  const full = "x".repeat(width - 1);
+  for (const pictures of [
+    [["a"], [`${full}1`]],
+    [[`${full}1`], [`${full}2`]],
+    [["a", "b"], [`\u001b[32m${full}\u001b[39m3`]],
+  ]) {
+    const { lines } = painted(pictures.map((one) => ({ lines: one, width })));
+    assert.match(lines.at(-2) ?? "", /^x{19}[1-3]$/);
+  }
+});
+
+test("at the top of the screen nothing is left behind, in its history neither", () => {
+  for (const last of [[], ["only"]]) {
+    const pictures = [["a", "bb", "ccc"], last].map((lines) => ({ lines, width }));
+    assert.deepEqual(painted(pictures, 12, []).lines.join("|").replace(/\|+$/, ""), last.join("|"));
   }
 });
 
