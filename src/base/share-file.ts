@@ -3,7 +3,8 @@ import { copyFile, link } from "node:fs/promises";
 import { errnoOf } from "./error.ts";
 
 /** How one file's bytes came to be another's: shared by the file system, by two names of one inode, or not at all. */
-export type Sharing = "reflink" | "link" | "copy";
+export const sharings = ["reflink", "link", "copy"] as const;
+export type Sharing = (typeof sharings)[number];
 
 /** What file systems that can't share say of it, and what they say of another disk's file. */
 const cannotShare: ReadonlySet<string | undefined> = new Set([

@@ -14,8 +14,8 @@ export interface ImagePaths {
 
 const imagesName = "images";
 export const rootfsName = "rootfs.ext4";
-export const documentName = "image.json";
-export const treeName = "tree.index";
+const documentName = "image.json";
+const treeName = "tree.index";
 
 /** Says that the folder of images is this one, and not the empty place where its disk should be mounted. */
 export const markerName = ".banger";

@@ -1,4 +1,6 @@
 import type { Insertable, Selectable } from "kysely";
+import { sharings } from "../base/share-file.ts";
+import { builderNames } from "../ext4/builder.ts";
 import { Field } from "./json.ts";
 import type {
   BootReadinessRecord,
@@ -109,7 +111,7 @@ export function parseSummary(row: SummaryRow): ImageSummary {
     platform: parsePlatform(Field.fromJson(row.platform_json, `${at} platform`)),
     createdAt: row.created_at,
     optionsKey: row.options_key,
-    builder: new Field(row.builder, `${at} builder`).oneOf(["e2fsprogs", "direct"]),
+    builder: new Field(row.builder, `${at} builder`).oneOf(builderNames),
     rootfsSizeBytes: row.rootfs_size_bytes,
     rootfsAllocatedBytes: row.rootfs_allocated_bytes,
     rootfsDigest: new Field(row.rootfs_digest, `${at} rootfs digest`).optionalDigest(),
@@ -169,7 +171,7 @@ function parseBoot(field: Field): BootRecord {
     builtins: field.get("builtins").optionalList((item) => item.oneOf(bootDrivers)),
     rootDevice: field.get("rootDevice").string(),
     commandLine: field.get("commandLine").string(),
-    sharing: field.get("sharing").oneOf(["reflink", "link", "copy"]),
+    sharing: field.get("sharing").oneOf(sharings),
     warnings: field.get("warnings").strings(),
   };
 }
