@@ -35,6 +35,8 @@ export async function listModules(
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       signal.throwIfAborted();
       const path = join(folder, entry.name);
+      // What Node makes of bytes that are no UTF-8; under that name there is no file.
+      if (entry.name.includes("\ufffd")) throw notText(dir, path);
       if (files.length + folders.length >= limits.kernelFiles)
         throw tooMuch(dir, `${limits.kernelFiles} files`);
       if (entry.isDirectory()) {
@@ -136,6 +138,14 @@ function notModules(dir: string): BangerError {
       facts: { path: dir },
     },
   );
+}
+
+function notText(dir: string, path: string): BangerError {
+  return new BangerError("KERNEL_INVALID", `${dir} has a name in it that is not UTF-8: ${path}`, {
+    op,
+    hint: "Rename it, or leave it out: no module is called so.",
+    facts: { path: dir },
+  });
 }
 
 function tooMuch(dir: string, bound: string): BangerError {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { BangerError } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
 import { builtinDrivers, listModules, modulesRelease } from "../../src/kernel/modules.ts";
@@ -23,4 +24,15 @@ test("a module, and a list of what is built in, of more than any has are not rea
   assert.equal(await builtinDrivers(dir, listing), undefined);
   writeFileSync(join(dir, "b.ko"), moduleOf("6.6.1-there"));
   assert.equal(await modulesRelease(dir, await listModules(dir, defaultLimits, signal)), "6.6.1-there");
+});
+
+test("a name that is no text is told as what it is, and not as a folder that is missing", async () => {
+  await using folder = await makeTempDir("banger-modules-");
+  const path = Buffer.concat([Buffer.from(`${folder.path}/a`), Buffer.from([0xff]), Buffer.from(".ko")]);
+  writeFileSync(path, "");
+  await assert.rejects(
+    listModules(folder.path, defaultLimits, signal),
+    (error: unknown) =>
+      error instanceof BangerError && /a name in it that is not UTF-8: a.*\.ko$/.test(error.message),
+  );
 });
