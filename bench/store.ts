@@ -29,6 +29,9 @@ const calls = Number(process.argv[4] ?? 2000);
 const { method } = ImageService;
 const never = new AbortController().signal;
 
+// Before it grows: a client is another program, and its garbage no figure of the daemon's.
+keepYoungHeapSmall();
+
 await using home = await makeDaemonHome();
 const metricsSocket = join(home.folder, "metrics.sock");
 const env = { BANGER_CONFIG: join(home.folder, "config.toml") };
@@ -59,8 +62,6 @@ await using daemon = await startDaemonProcess({ home, env });
 const { pid } = daemon.child;
 const client = new Client(`unix:${home.socket}`, credentials.createInsecure());
 const anyId = (at: number): string => ids[(at * 7919) % ids.length] ?? "";
-// A client is another program, and its garbage no figure of the daemon's.
-keepYoungHeapSmall();
 for (const [name, order] of [
   ["name", ImageOrder.NAME],
   ["age", ImageOrder.NEWEST_FIRST],
