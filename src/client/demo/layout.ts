@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { digestOf, hexOf } from "../../base/digest.ts";
+import { hostArchitecture } from "../../kernel/architecture.ts";
 import { packLayer, type TarEntry } from "./layers.ts";
 
 interface WrittenBlob {
@@ -17,14 +18,6 @@ const media = {
   index: "application/vnd.oci.image.index.v1+json",
 } as const;
 
-/** Node's names of processors, as OCI (and Go) have them. */
-const architectures: Readonly<Record<string, string>> = {
-  x64: "amd64",
-  arm64: "arm64",
-  arm: "arm",
-  ia32: "386",
-};
-
 export interface DemoLayout {
   /** As `image pull` takes it. */
   readonly reference: string;
@@ -39,7 +32,7 @@ export async function writeLayout(
 ): Promise<DemoLayout> {
   const blobs = join(folder, "blobs", "sha256");
   await mkdir(blobs, { recursive: true });
-  const architecture = architectures[process.arch] ?? process.arch;
+  const architecture = hostArchitecture();
   const diffIds: string[] = [];
   const written: WrittenBlob[] = [];
   for (const entries of layers) {
