@@ -107,8 +107,11 @@ async function sweep(
       await removeTree(join(imagesDir(stateDir), entry.name));
       sweptFolders.push(entry.name);
     } else if (!ids.has(folder.id)) {
-      await removeImageFolder(stateDir, folder.id);
-      orphanFolders.push(entry.name);
+      // Written before the folder gets its name: without it somebody else's, whose ids look like ours.
+      if (isFile(imagePaths(stateDir, folder.id).document)) {
+        await removeImageFolder(stateDir, folder.id);
+        orphanFolders.push(entry.name);
+      } else unknownNames.push(entry.name);
     }
   }
   return { sweptFolders, orphanFolders, unknownNames };

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { asBangerError, errnoOf } from "../base/error.ts";
 import { makeDir, removeTree } from "../base/files.ts";
 import { removePublished } from "../base/published-folder.ts";
-import { isUnfinished, kernelDir, kernelPathsIn, kernelsDir, unfinishedDir } from "./layout.ts";
+import {
+  isUnfinished,
+  kernelDir,
+  kernelDocument,
+  kernelPathsIn,
+  kernelsDir,
+  unfinishedDir,
+} from "./layout.ts";
 import { kernelNamePattern } from "./kernel-ref.ts";
 
 export interface RecoverableKernels {
@@ -42,7 +49,11 @@ export async function recoverKernels(rows: RecoverableKernels, stateDir: string)
         sweptFolders.push(name);
       } else if (!entry.isDirectory() || !kernelNamePattern.test(name)) {
         unknownNames.push(name);
-      } else if (!names.has(name)) {
+      } else if (names.has(name)) {
+        continue;
+      } else if (!(await isFile(documentOf(stateDir, name)))) {
+        unknownNames.push(name);
+      } else {
         await removePublished(kernelDir(stateDir, name), unfinishedDir(stateDir, "removing"));
         orphanFolders.push(name);
       }
@@ -58,6 +69,11 @@ export async function recoverKernels(rows: RecoverableKernels, stateDir: string)
   } catch (error) {
     throw asBangerError(error, "recover kernels");
   }
+}
+
+/** Of a kernel of ours, which has it before it has its name: a folder without is somebody else's, whatever it is called. */
+function documentOf(stateDir: string, name: string): string {
+  return join(kernelDir(stateDir, name), kernelDocument);
 }
 
 async function isFile(path: string): Promise<boolean> {

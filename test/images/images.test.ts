@@ -41,7 +41,7 @@ async function newState(): Promise<State> {
 
 async function publishOne(stateDir: string, store: Store): Promise<string> {
   const record = imageRecord({ name: "" });
-  await using staging = await createStaging(stateDir, record.id);
+  await using staging = await createStaging(record.id, { stateDir: stateDir, readerGid: undefined });
   await writeFile(staging.rootfsPath, Buffer.alloc(8192, 1));
   await staging.publish(record);
   await store.insertImage(record);
@@ -84,7 +84,7 @@ describe("publish", () => {
     const { stateDir } = state;
     const record = imageRecord();
     {
-      await using staging = await createStaging(stateDir, record.id);
+      await using staging = await createStaging(record.id, { stateDir: stateDir, readerGid: undefined });
       assert.deepEqual(await names(stateDir), [`${record.id}.staging`]);
       await writeFile(staging.rootfsPath, "rootfs", { mode: 0o600 });
       await mkdir(join(staging.dir, "modules"));
@@ -105,7 +105,7 @@ describe("publish", () => {
     await using state = await newState();
     const { stateDir } = state;
     {
-      await using staging = await createStaging(stateDir, newImageId());
+      await using staging = await createStaging(newImageId(), { stateDir: stateDir, readerGid: undefined });
       await writeFile(staging.rootfsPath, "half");
     }
     assert.deepEqual(await names(stateDir), []);
@@ -115,7 +115,7 @@ describe("publish", () => {
     await using state = await newState();
     const { stateDir } = state;
     const id = newImageId();
-    const staging = await createStaging(stateDir, id);
+    const staging = await createStaging(id, { stateDir: stateDir, readerGid: undefined });
     await assert.rejects(staging.publish({}), (error) => hasReason(error, "FILESYSTEM_ERROR"));
     await staging[Symbol.asyncDispose]();
     assert.deepEqual(await names(stateDir), []);
@@ -124,7 +124,7 @@ describe("publish", () => {
   test("an image whose row was refused is taken back", async () => {
     await using state = await newState();
     const { stateDir } = state;
-    await using staging = await createStaging(stateDir, newImageId());
+    await using staging = await createStaging(newImageId(), { stateDir: stateDir, readerGid: undefined });
     await writeFile(staging.rootfsPath, "rootfs");
     await staging.publish({});
     await staging.unpublish();
@@ -136,9 +136,11 @@ describe("publish", () => {
     await using state = await newState();
     const { stateDir } = state;
     const id = newImageId();
-    await using first = await createStaging(stateDir, id);
+    await using first = await createStaging(id, { stateDir: stateDir, readerGid: undefined });
     assert.ok(first.dir.endsWith(`${id}.staging`));
-    await assert.rejects(createStaging(stateDir, id), (error) => hasReason(error, "FILESYSTEM_ERROR"));
+    await assert.rejects(createStaging(id, { stateDir: stateDir, readerGid: undefined }), (error) =>
+      hasReason(error, "FILESYSTEM_ERROR"),
+    );
   });
 
   test("allocated is what the disk gave, not what the file seems", async () => {
@@ -235,6 +237,17 @@ describe("recover", () => {
     assert.deepEqual(await names(stateDir), [id]);
   });
 
+  test("a folder of somebody else's, whose ids look like ours, is left alone", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const id = newImageId();
+    await mkdir(join(stateDir, "images", id), { recursive: true });
+    await writeFile(join(stateDir, "images", id, "photo.jpg"), "theirs");
+    const { orphanFolders, unknownNames } = await recover(store, stateDir);
+    assert.deepEqual([orphanFolders, unknownNames], [[], [id]]);
+    assert.equal(await readFile(join(stateDir, "images", id, "photo.jpg"), "utf8"), "theirs");
+  });
+
   // One row for each moment at which a kill can come, and for what hands other than ours may do.
   const moments: readonly {
     readonly name: string;
@@ -254,6 +267,7 @@ describe("recover", () => {
       make: async (stateDir, _store, id) => {
         await mkdir(join(stateDir, "images", id), { recursive: true });
         await writeFile(join(stateDir, "images", id, "rootfs.ext4"), "whole");
+        await writeFile(join(stateDir, "images", id, "image.json"), "{}");
       },
       report: "orphanFolders",
     },

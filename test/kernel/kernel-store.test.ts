@@ -272,14 +272,18 @@ test("a start puts right what a kill left: half fetches go, rows and folders fin
     await mkdir(join(kernelsDir(rig.stateDir), name));
     await writeFile(join(kernelsDir(rig.stateDir), name, "kernel"), "half");
   }
+  await writeFile(join(kernelsDir(rig.stateDir), "orphan", "kernel.json"), "{}");
+  // Somebody's own, in a folder that was called as ours before it was ours.
+  await mkdir(join(kernelsDir(rig.stateDir), "linux-6.1"));
+  await writeFile(join(kernelsDir(rig.stateDir), "linux-6.1", "kernel"), "theirs");
   const report = await recoverKernels(rig.store, rig.stateDir);
   assert.deepEqual(report, {
     sweptFolders: [".removing-0123456789abcdef", ".staging-0123456789abcdef"],
     orphanFolders: ["orphan"],
     lostKernels: ["lost"],
-    unknownNames: [".other"],
+    unknownNames: [".other", "linux-6.1"],
   });
-  assert.deepEqual((await readdir(kernelsDir(rig.stateDir))).sort(), [".other", "whole"]);
+  assert.deepEqual((await readdir(kernelsDir(rig.stateDir))).sort(), [".other", "linux-6.1", "whole"]);
   assert.deepEqual((await rig.store.findKernel("whole"))?.kernel, whole);
   assert.equal(await rig.store.findKernel("lost"), undefined);
   const again = await recoverKernels(rig.store, rig.stateDir);
