@@ -30,4 +30,15 @@ export const images: readonly BenchImage[] = [
     meanFileBytes: 20_000,
     overwritten: 0.7,
   }),
+  {
+    ...shapedImage("a million entries in 2 layers", {
+      name: "million",
+      layers: 2,
+      entriesPerLayer: 500_000,
+      meanFileBytes: 200,
+      overwritten: 0,
+    }),
+    // For their memory. By hand it would take the better part of an hour.
+    tools: ["floor", "direct", "direct-cold"],
+  },
 ];

@@ -53,6 +53,8 @@ export interface BenchImage {
   readonly what: string;
   /** Fills the folder, which is there and empty; `index.json` comes last. */
   readonly make: (folder: string) => Promise<void>;
+  /** The tools that it is for; all where undefined. */
+  readonly tools?: readonly string[];
 }
 
 interface LayerFacts {

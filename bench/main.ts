@@ -58,7 +58,9 @@ async function benchImage(image: BenchImage, wanted: readonly Tool[]): Promise<I
   const layout = await madeImage(image, join(work, "images"));
   const [kept, place] = [join(work, "kept", image.name), join(work, "run")];
   mkdirSync(kept, { recursive: true });
-  const fitting = wanted.filter((tool) => tool.image === undefined || tool.image === image.name);
+  const fitting = wanted.filter(
+    (tool) => (tool.image ?? image.name) === image.name && image.tools?.includes(tool.name) !== false,
+  );
   const missing = new Map(fitting.map((tool) => [tool.name, tool.missing()]));
   const able = fitting.filter(({ name }) => missing.get(name) === undefined);
   const runs = new Map<string, Run[]>(able.map(({ name }) => [name, []]));

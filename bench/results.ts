@@ -57,6 +57,14 @@ function toFloor(image: string, most: number): Ratio {
   return { image, what: "direct, indexes cached, to inflating and writing alone", most, of };
 }
 
+function memory(image: string, most: number): Ratio {
+  const of: Ratio["of"] = (results) => {
+    const runs = results.tools["direct"]?.runs;
+    return runs === undefined ? undefined : median(runs.map(({ peakBytes }) => peakBytes / 1e6));
+  };
+  return { image, what: "direct, MB of memory at its peak", most, of };
+}
+
 export const ratios: readonly Ratio[] = [
   toFloor("big", 1.1),
   toFloor("small-files", 1.5),
@@ -101,15 +109,9 @@ export const ratios: readonly Ratio[] = [
     most: 0.4,
     of: (image) => ratio(secondsOf(image, "direct"), secondsOf(image, "mke2fs-tar", "mke2fs-tar")),
   },
-  {
-    image: "big",
-    what: "direct, MB of memory at its peak",
-    most: 300,
-    of: (image) => {
-      const runs = image.tools["direct"]?.runs;
-      return runs === undefined ? undefined : median(runs.map(({ peakBytes }) => peakBytes / 1e6));
-    },
-  },
+  memory("big", 300),
+  memory("small-files", 300),
+  memory("million", 2000),
   {
     image: "big",
     what: "e2fsprogs to umoci, mkfs and debugfs",
