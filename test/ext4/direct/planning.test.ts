@@ -11,6 +11,7 @@ import { inodeNumber, numberInodes, ordinalAt, usedInodes } from "../../../src/e
 import type { LayoutPlan } from "../../../src/ext4/direct/plan.ts";
 import { planLayout } from "../../../src/ext4/direct/plan-layout.ts";
 import { listInodes } from "../../../src/ext4/direct/inode-list.ts";
+import { LayerFiles } from "../../../src/ext4/direct/layer-files.ts";
 import { sortByOffset } from "../../../src/ext4/direct/sort-by-offset.ts";
 import { sortIndices } from "../../../src/ext4/direct/sort-indices.ts";
 import { blocksPerGroup, hasBackup, spaceNeeds } from "../../../src/ext4/geometry.ts";
@@ -73,6 +74,24 @@ test("what the listed tree needs is what the tree needs, with and without a lost
   ]) {
     assert.deepEqual(runThrough(listInodes(tree)).needs, runThrough(spaceNeeds(tree)));
   }
+});
+
+test("the files of a layer are kept with what their places follow from, however many they are", () => {
+  const { stored } = buildTree(
+    dir({ plain: file(noise(10)), holes: sparse(9000, [{ offset: 4096, bytes: noise(5) }]) }),
+  );
+  const [plain, holes] = [...stored.keys()];
+  assert.ok(plain !== undefined && holes !== undefined);
+  const files = new LayerFiles();
+  for (let i = 0; i < 200; i++) {
+    const inode = i % 3 === 0 ? holes : plain;
+    files.add(7 * i, { ...inode, content: { ...inode.content, offset: 2 ** 40 - i } });
+  }
+  assert.equal(files.length, 200);
+  assert.deepEqual([files.ordinal(199), files.offset(199), files.size(199)], [1393, 2 ** 40 - 199, 10]);
+  assert.equal(files.size(198), undefined, "sparse");
+  assert.equal(files.offsets().length, 200);
+  assert.throws(() => files.ordinal(200), RangeError);
 });
 
 test("a file of a layer that is not there is a defect", () => {
