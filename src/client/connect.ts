@@ -14,8 +14,8 @@ export interface Connection extends AsyncDisposable {
 
 export interface ConnectOptions {
   readonly paths: DaemonPaths;
-  /** Whether a daemon may be started for the call, where none answers on the default socket. */
-  readonly embed: boolean;
+  /** Whether a daemon may be started for the call, where none answers on the default socket; else what to do then. */
+  readonly embed: true | string;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
   readonly notice: WaitNotice;
@@ -47,9 +47,7 @@ export async function connectDaemon(options: ConnectOptions): Promise<Connection
       `Start one with \`bangerd --socket ${socketPath}\`, or name another socket.`,
     );
   }
-  if (!options.embed) {
-    throw unreachable(socketPath, "Start one with `bangerd`: this command needs a daemon that stays.");
-  }
+  if (options.embed !== true) throw unreachable(socketPath, options.embed);
   return connectOrStart(options);
 }
 

@@ -11,6 +11,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     { line: "banger image pull debian:bookworm", does: "make a root file system, named debian-bookworm" },
     { line: "banger image inspect debian-bookworm", does: "where it is, what it holds, whether it boots" },
     { line: "banger image ls", does: "all that there is" },
+    { line: "banger daemon status", does: "what is not as it should be, and what to do about it" },
   ],
   "banger image pull": [
     { line: "banger image pull debian:bookworm", does: "from Docker Hub, named debian-bookworm" },
@@ -33,6 +34,10 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     {
       line: "banger image inspect debian-bookworm --vmm qemu > start.sh",
       does: "what starts it in a virtual machine, where it has a kernel",
+    },
+    {
+      line: "banger image inspect debian-bookworm --vmm qemu --disk copy.ext4 > start.sh",
+      does: "the same, for a disk that image export wrote, which the machine may change",
     },
   ],
   "banger image rename": [

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { connect } from "node:net";
 import { BangerError, errnoOf, messageOf } from "../base/error.ts";
 
@@ -26,7 +27,8 @@ export async function daemonAnswers(socketPath: string): Promise<boolean> {
   socket.once("connect", () => resolve(true));
   socket.once("error", (error) => {
     const code = errnoOf(error);
-    if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR") resolve(false);
+    if (code === "ECONNREFUSED" && !isSocket(socketPath)) reject(noSocket(socketPath, error));
+    else if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR") resolve(false);
     else reject(refused(socketPath, error));
   });
   try {
@@ -34,6 +36,19 @@ export async function daemonAnswers(socketPath: string): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** Connecting to a file or a folder is refused just as to a socket that nobody listens on (unix(7)). */
+function isSocket(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? true;
+}
+
+function noSocket(path: string, cause: Error): BangerError {
+  return new BangerError("SOCKET_INVALID", `${path} is no socket`, {
+    op: "connect",
+    cause,
+    hint: "Name the socket that bangerd serves, with --socket or BANGER_SOCKET.",
+  });
 }
 
 function refused(socketPath: string, error: Error): BangerError {

@@ -14,6 +14,7 @@ import { packageVersion } from "../base/version.ts";
 
 const epilogue = `
 Where no daemon runs on the default socket, banger starts one for its own call.
+Each command has its own --help; \`man banger\` has all of them where it is installed.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 cannot reach the daemon, 130 interrupted.`;
 
 /** The command line, from which help and usage errors come. Usage errors are thrown as CommanderError. */

@@ -21,8 +21,8 @@ export interface OfflineContext {
 }
 
 export interface SessionOptions {
-  /** Whether a daemon may be started in this process where none runs; false says why one that stays is needed. */
-  readonly embed?: false;
+  /** Whether a daemon may be started in this process where none runs; a text says what to do where none may. */
+  readonly embed?: true | string;
   readonly errors?: "text" | "json";
   /** The daemon is looked for by what a wrong config says rightly: the command tells what is wrong with it. */
   readonly anyConfig?: true;

@@ -56,8 +56,16 @@ export async function writeSparseFile(
 function namedError(error: unknown, path: string): BangerError {
   const known = asBangerError(error, op);
   if (error instanceof BangerError) return known;
+  const code = errnoOf(error);
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return new BangerError(known.reason, `${path} can't be written: there is no folder ${dirname(path)}`, {
+      op,
+      hint: "Make that folder, or name a file in another.",
+      cause: error,
+    });
+  }
   const hint = `Check that there is room for it in ${dirname(path)}, and that you may write there, or name another file.`;
-  return new BangerError(known.reason, `${path} can't be written (${errnoOf(error) ?? known.message})`, {
+  return new BangerError(known.reason, `${path} can't be written (${code ?? known.message})`, {
     op,
     hint,
     cause: error,

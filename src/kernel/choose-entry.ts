@@ -1,4 +1,5 @@
 import { BangerError } from "../base/error.ts";
+import { nearest } from "../base/nearest.ts";
 import { hostArchitecture, runsOn } from "./architecture.ts";
 import { formatKernelSource } from "./kernel-ref.ts";
 import type { CatalogEntry, CatalogList } from "./kernel-source.ts";
@@ -10,6 +11,9 @@ export interface EntryChoice {
 }
 
 const op = "choose kernel";
+
+/** Names that a misspelled one is compared with: some milliseconds' work. */
+const maxNamesCompared = 1000;
 
 /**
  * The one entry that is meant. Pure.
@@ -23,7 +27,7 @@ export function chooseEntry(
 ): CatalogEntry {
   const named = entries.filter((entry) => entry.name === name);
   if (named.length === 0)
-    throw unavailable.length > 0 ? notAsked(name, unavailable) : unknown(name, warnings);
+    throw unavailable.length > 0 ? notAsked(name, unavailable) : unknown(name, entries, warnings);
   const fitting = fits(named, architecture);
   if (fitting.length === 0) {
     const offered = [...new Set(named.map((entry) => entry.architecture))].join(", ");
@@ -59,10 +63,24 @@ function notAsked(name: string, unavailable: readonly string[]): BangerError {
   return new BangerError("CATALOG_UNAVAILABLE", message, { op, facts: { kernel: name } });
 }
 
-function unknown(name: string, warnings: readonly string[]): BangerError {
+function unknown(name: string, entries: readonly CatalogEntry[], warnings: readonly string[]): BangerError {
   const why = warnings.length === 0 ? "" : ` (${warnings.join("; ")})`;
+  const hint = entries.length === 0 && warnings.length === 0 ? withoutCatalogs : meantHint(name, entries);
   return new BangerError("KERNEL_UNKNOWN", `there is no kernel ${name} here, nor in a catalog${why}`, {
     op,
     facts: { kernel: name },
+    ...(hint === undefined ? {} : { hint }),
   });
+}
+
+/** Where none is configured, or none offers anything, there is nothing to list. */
+const withoutCatalogs =
+  "No catalog offers any: see `banger kernel ls` for those that are here, and `banger kernel pull --help` for other sources.";
+
+function meantHint(name: string, entries: readonly CatalogEntry[]): string | undefined {
+  const meant = nearest(
+    name,
+    entries.slice(0, maxNamesCompared).map((entry) => entry.name),
+  );
+  return meant === undefined ? undefined : `Did you mean ${meant}? \`banger kernel catalog\` lists them all.`;
 }

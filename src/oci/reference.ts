@@ -109,7 +109,7 @@ function checkDomain(text: string, domain: string): void {
   const match = domainPattern.exec(domain);
   const port = Number(match?.[1] ?? 443);
   if (match === null || port < 1 || port > 65_535 || !URL.canParse(`https://${domain}/`)) {
-    throw invalid(text, `names a malformed registry host ${JSON.stringify(domain)}`);
+    throw invalid(text, `names a malformed registry host ${JSON.stringify(domain)}`, pathHint(text));
   }
 }
 
@@ -120,7 +120,14 @@ function checkPath(text: string, path: string): void {
   if (path !== lower && repositoryPath.test(lower)) {
     throw invalid(text, "has upper-case letters in its repository", `Repositories are lower case: ${lower}`);
   }
-  throw invalid(text, "has a malformed repository");
+  throw invalid(text, "has a malformed repository", pathHint(text));
+}
+
+/** What looks like a path of this machine is likely to be meant as one; undefined where it does not. */
+function pathHint(text: string): string | undefined {
+  if (!/^(?:\/|\.{1,2}\/|~\/)/.test(text)) return undefined;
+  const shown = text.slice(0, 200);
+  return `For a folder with an OCI image layout write oci:${shown}, for an archive oci-archive:${shown} or docker-archive:${shown}.`;
 }
 
 function invalid(text: string, problem: string, hint?: string): BangerError {

@@ -44,7 +44,10 @@ export class ArchiveTree implements FileTree {
   async #openFile(): Promise<FileHandle> {
     const handle = await openRegular(this.#path, op);
     if (handle !== undefined) return handle;
-    throw new BangerError("SOURCE_UNKNOWN", `there is no archive ${this.#path}`, { op });
+    throw new BangerError("SOURCE_UNKNOWN", `there is no archive file ${this.#path}`, {
+      op,
+      hint: "Check the path; a folder with an OCI image layout is given as oci:FOLDER.",
+    });
   }
 }
 

@@ -37,7 +37,7 @@ test("a daemon started for a call is there during it, and gone after", async () 
     assert.deepEqual(images, []);
     assert.ok(existsSync(paths.socketPath));
     // A second client finds it, and does not stop it when it goes.
-    await using second = await connectDaemon({ paths, embed: false, terminal, notice, signal });
+    await using second = await connectDaemon({ paths, embed: "", terminal, notice, signal });
     await second.rpc.unary(ImageService.method.listImages, {}, signal);
   }
   assert.ok(!existsSync(paths.socketPath));

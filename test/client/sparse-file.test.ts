@@ -27,6 +27,11 @@ test("a link to what is no file is left alone, as what it leads to is", async ()
   await assert.rejects(writeSparseFile("/dev/null", size, pieces()), (error: unknown) =>
     hasReason(error, "OPTION_INVALID"),
   );
+  await assert.rejects(
+    writeSparseFile(at("none/file"), size, pieces()),
+    (error: unknown) =>
+      hasReason(error, "FILESYSTEM_ERROR") && error.message.endsWith(`there is no folder ${at("none")}`),
+  );
   assert.deepEqual(
     (await readdir(folder.path)).toSorted(),
     ["folder", ...Object.keys(targets).map((name) => `to-${name}`)].toSorted(),

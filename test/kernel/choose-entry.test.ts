@@ -18,6 +18,12 @@ const fails = (reason: Reason, message: RegExp) => (error: unknown) => {
   return true;
 };
 
+const hintOf = (error: unknown, hint: RegExp): boolean => {
+  assert.ok(hasReason(error, "KERNEL_UNKNOWN"));
+  assert.match(error.hint, hint);
+  return true;
+};
+
 test("the entry of a name, for the image's architecture", () => {
   const entries = [entry("k", "arm64"), entry("k", "amd64"), entry("other", "amd64")];
   const list = { entries, warnings: [] };
@@ -33,7 +39,12 @@ test("a name that no catalog has, whether all were asked or not", () => {
   const choice = { name: "k", architecture: "amd64" };
   assert.throws(
     () => chooseEntry({ entries: [], warnings: [] }, choice),
-    fails("KERNEL_UNKNOWN", /no kernel k/),
+    (error) => fails("KERNEL_UNKNOWN", /no kernel k/)(error) && hintOf(error, /kernel pull --help/),
+  );
+  // A list is worth looking at only where there is one.
+  assert.throws(
+    () => chooseEntry({ entries: [entry("microvm", "amd64")], warnings: [] }, { ...choice, name: "mikrovm" }),
+    (error) => hintOf(error, /^Did you mean microvm\? `banger kernel catalog`/),
   );
   const away = "catalog away (https://h/k.json) can't be used: h can't be reached (ECONNREFUSED)";
   assert.throws(

@@ -132,6 +132,17 @@ test("malformed references are refused, with the field and a hint", () => {
   );
 });
 
+test("a path of this machine is taken for one", () => {
+  for (const path of ["./image", "../image:latest", "/srv/image", "~/image"]) {
+    assert.throws(
+      () => parseReference(path),
+      (error: unknown) =>
+        hasReason(error, "REFERENCE_INVALID") && error.hint.includes(` write oci:${path}, for an archive`),
+      path,
+    );
+  }
+});
+
 test("fuzz: what parses keeps its meaning, and is safe in a URL's path", () => {
   const text = fc.string({ unit: fc.constantFrom(..."aB0.-_/:@[]% ".split("")) });
   const any = fc.oneof(

@@ -48,7 +48,7 @@ async function answer(
         );
         return undefined;
       },
-      { embed: false, answerMs: underCursorMs },
+      { embed: "Start one with `bangerd`.", answerMs: underCursorMs },
     );
   }
   printLines(terminal.stdout, [also === "file" || also === "folder" ? `:${also}` : ":none"]);

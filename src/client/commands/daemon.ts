@@ -28,7 +28,8 @@ export function addDaemonCommands(program: Command, run: RunSession): void {
         },
         {
           // A daemon started for the question would answer for itself.
-          embed: false,
+          embed:
+            "Start one that stays with `bangerd`; other commands start one for themselves where they find none.",
           anyConfig: true,
           withoutDaemon: async ({ paths, signal, terminal }) => {
             const { localStatus } = await import("../local-status.ts");

@@ -27,7 +27,10 @@ export function addImageExport(image: Command, run: RunSession, folder: string):
     .command("export")
     .argument("<image>", "name, id, or a unique beginning of an id")
     .description("copy an image's file system to a file, with holes where it has none of its own")
-    .requiredOption("-o, --output <file>", "where to, in place of what is there; - is standard output")
+    .requiredOption(
+      "-o, --output <file>",
+      "where to, in place of what is there; - is standard output; it must be given",
+    )
     .addOption(new Option("--format <format>", "raw, or compressed").choices(["raw", "zstd"]).default("raw"))
     .action((name: string, flags: ExportFlags) =>
       run((session) => exportImage(name, flags, folder, session)),

@@ -46,7 +46,9 @@ export function addImagePull(image: Command, run: RunSession, folder: string): v
         await followPull(answers, flags, session);
         return undefined;
       },
-      flags.detach === true ? { errors, embed: false } : { errors },
+      flags.detach === true
+        ? { errors, embed: "Start one with `bangerd`: a pull is left to a daemon that stays." }
+        : { errors },
     );
   });
 }

@@ -15,12 +15,12 @@ import { imageTable, imageText } from "../render/image-text.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { formatBytes } from "../render/units.ts";
 import { verifyText } from "../render/verify-text.ts";
-import { safeText } from "../render/text.ts";
+import { hanging, safeText } from "../render/text.ts";
 import { machineOf } from "../vmm/machine.ts";
 import { shellWord } from "../vmm/shell-word.ts";
 import { renderMachine, vmms, type Vmm } from "../vmm/render.ts";
 import type { RunSession, Session } from "../session.ts";
-import { printAnswer, printLines, showLines } from "../terminal.ts";
+import { columnsOf, printAnswer, printLines, showLines } from "../terminal.ts";
 import { tellError } from "../run-session.ts";
 import { addImageCompare } from "./image-compare.ts";
 import { addImageExport } from "./image-export.ts";
@@ -98,6 +98,12 @@ export function addImageCommands(program: Command, run: RunSession, folder: stri
   addImageExport(image, run, folder);
 }
 
+function nothingListed({ all, prefix, repository }: ListFlags): string {
+  if ((prefix ?? repository) !== undefined)
+    return "There are no such images: `banger image ls --all` lists all.";
+  return `There are no images${all === true ? "" : " with a name"} yet: \`banger image pull REF\` makes one.`;
+}
+
 async function listImages(flags: ListFlags, { rpc, signal, terminal }: Session): Promise<undefined> {
   const pages = await allPages((pageToken) =>
     rpc.unary(
@@ -116,6 +122,9 @@ async function listImages(flags: ListFlags, { rpc, signal, terminal }: Session):
   const images = pages.flatMap((page) => page.images);
   const json = (): string => pretty({ images: images.map((image) => messageJson(ImageSchema, image)) });
   printAnswer(terminal, flags, json, (columns) => imageTable(images, Date.now(), columns));
+  if (images.length === 0 && flags.json !== true) {
+    showLines(terminal, "stderr", hanging(nothingListed(flags), columnsOf(terminal, "stderr")));
+  }
   return undefined;
 }
 

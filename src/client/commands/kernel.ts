@@ -54,8 +54,8 @@ export function addKernelCommands(program: Command, run: RunSession, folder: str
     );
   kernel
     .command("import")
-    .argument("<name>")
-    .requiredOption("--kernel <file>", "the kernel")
+    .argument("<name>", "what it is called here")
+    .requiredOption("--kernel <file>", "the kernel; it must be given")
     .option("--initrd <file>", "its initial RAM disk")
     .option("--modules <folder>", "its modules")
     .description("take a kernel of this machine into the store")
@@ -79,8 +79,8 @@ export function addKernelCommands(program: Command, run: RunSession, folder: str
     );
   kernel
     .command("rm")
-    .argument("<kernel>")
-    .option("--force", "even while images use it")
+    .argument("<kernel>", "as `banger kernel ls` shows it")
+    .option("--force", "even while images use it: they keep their own files")
     .description("delete a kernel")
     .action((name: string, flags: { force?: boolean }) =>
       run(async ({ rpc, signal, terminal }) => {
@@ -99,6 +99,10 @@ async function listKernels(flags: JsonFlag, { rpc, signal, terminal }: Session):
   const kernels = pages.flatMap((page) => page.kernels);
   const json = (): string => pretty({ kernels: kernels.map((one) => messageJson(KernelSchema, one)) });
   printAnswer(terminal, flags, json, (columns) => kernelTable(kernels, columns));
+  if (kernels.length === 0 && flags.json !== true) {
+    const none = "There are no kernels here yet: `banger kernel pull --help` tells where to get one.";
+    showLines(terminal, "stderr", hanging(none, columnsOf(terminal, "stderr")));
+  }
   return undefined;
 }
 

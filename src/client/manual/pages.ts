@@ -36,7 +36,7 @@ export function manualPages(): ReadonlyMap<string, string> {
         title: "Signals",
         paragraphs: [
           "SIGTERM and SIGINT end what is under way and stop the daemon; a second one stops it at once, " +
-            "and the next start mends what that left.",
+            "and the next start mends what that left. SIGHUP has it read its config again.",
         ],
       },
       { title: "See also", paragraphs: ["banger(1), systemd.socket(5)"] },

@@ -15,7 +15,9 @@ export function errorLines(error: BangerError, colour: boolean, columns?: number
 
 function linesOf(error: BangerError, colour: boolean, columns: number | undefined): string[] {
   // A violation that only repeats the message tells nothing.
-  const fields = error.fields.filter(({ description }) => !error.message.includes(description));
+  const fields = error.fields.filter(
+    ({ description }) => !error.message.includes(withoutSubject(description)),
+  );
   const retry =
     error.retryAfterMs === undefined ? [] : [`Try again in ${formatDuration(error.retryAfterMs)}.`];
   const hints = [...retry, ...(error.hint === "" ? [] : [error.hint])];
@@ -45,6 +47,11 @@ export function usageLines(
     ...(hint === undefined ? [] : hang(lead, arrow.text, hint, columns)),
     ...commands.map((command) => `${lead} ${safeText(command)}`),
   ];
+}
+
+/** "It is negative." of a message that says "size_bytes is negative". */
+function withoutSubject(description: string): string {
+  return description.replace(/^It /, "").replace(/\.$/, "");
 }
 
 const label: Span = { text: "banger:", style: "red" };
