@@ -1,4 +1,3 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { FileInfoSchema, FileType, type FileInfo } from "../../../gen/banger/image/v1/image_service_pb.ts";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { byteString, printable } from "../../base/bytes.ts";
@@ -13,7 +12,7 @@ export function fileTable(files: readonly FileInfo[], columns?: number): string[
     String(file.linkCount),
     `${file.uid}:${file.gid}`,
     isDevice(file) ? `${file.deviceMajor},${file.deviceMinor}` : formatBytes(file.sizeBytes),
-    file.modifyTime === undefined ? "" : timestampDate(file.modifyTime).toISOString().slice(0, 19),
+    file.modifyTime === undefined ? "" : secondText(file.modifyTime.seconds),
     nameText(file),
   ]);
   return table(
@@ -21,6 +20,11 @@ export function fileTable(files: readonly FileInfo[], columns?: number): string[
     rows,
     columns,
   );
+}
+
+/** Not the next second, whatever part of this one has passed. */
+function secondText(seconds: bigint): string {
+  return new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
 }
 
 /** Names are bytes: `name` and `linkTarget` for reading, `nameBase64` and `linkTargetBase64` for programs. */

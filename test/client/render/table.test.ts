@@ -155,3 +155,8 @@ test("no table is wider than its terminal", () => {
     }),
   );
 });
+
+test("a file's time is the second that it is in, however little of it is left", () => {
+  const lines = fileTable([create(FileInfoSchema, { modifyTime: { seconds: 59n, nanos: 999_999_999 } })]);
+  assert.match(lines[1] ?? "", /1970-01-01T00:00:59/);
+});
