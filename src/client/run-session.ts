@@ -29,16 +29,13 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
     const notice = waitNotice((what) => {
       if (!quiet) showLines(terminal, "stderr", noticeLines(what, columnsOf(terminal, "stderr")));
     });
+    let place: DaemonPaths | undefined;
     try {
       const { connectDaemon } = await import("./connect.ts");
       const embed = options.embed ?? true;
-      const place = paths(options.anyConfig === true);
-      const connecting = connectDaemon({ paths: place, embed, terminal, signal, notice, answerMs });
-      await using connection = await connecting.catch(async (error: unknown) => {
-        const context = { paths: place, signal, terminal };
-        if (hasReason(error, "DAEMON_UNREACHABLE")) await options.withoutDaemon?.(context);
-        throw error;
-      });
+      place = paths(options.anyConfig === true);
+      const how = { paths: place, embed, terminal, signal, notice, answerMs };
+      await using connection = await connectDaemon(how);
       const session: Session = { rpc: connection.rpc, signal, terminal, notice };
       const exitCode = (await work(session)) ?? exitCodes.done;
       await output.written();
@@ -47,6 +44,9 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
       const lost = output.lost();
       const failure = lost?.error ?? asBangerError(error, "banger");
       const readerGone = lost !== undefined && lost.error === undefined;
+      if (place !== undefined && hasReason(failure, "DAEMON_UNREACHABLE")) {
+        await options.withoutDaemon?.({ paths: place, signal, terminal });
+      }
       if (!readerGone) tellError(failure, options.errors ?? "text", terminal);
       const interrupted = signal.aborted && lost === undefined;
       setExitCode(interrupted ? exitCodes.interrupted : exitCodeOf(failure));

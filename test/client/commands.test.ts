@@ -19,6 +19,7 @@ import {
 } from "../../gen/banger/image/v1/image_service_pb.ts";
 import { BootArtifactsSchema, Builder, ImageSchema } from "../../gen/banger/image/v1/image_pb.ts";
 import { KernelService, ListKernelsResponseSchema } from "../../gen/banger/image/v1/kernel_service_pb.ts";
+import { DaemonService } from "../../gen/banger/image/v1/daemon_service_pb.ts";
 import { BangerError } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { serverStreaming, unary } from "../../src/service/routes.ts";
@@ -251,6 +252,23 @@ test("where there is nothing to list, what to do is said beside the empty list",
     /^There are no kernels here yet: `banger kernel pull --help`/,
   );
   assert.equal((await list("image", "ls", "--json")).stderr, "");
+});
+
+test("daemon status of one that hangs tells what can be told without it", async () => {
+  await using server = await scriptedServer(
+    unary(DaemonService.method.getDaemonStatus, async () => {
+      throw new BangerError("DAEMON_UNREACHABLE", "it takes connections but does not answer", {
+        op: "t",
+        hint: "",
+      });
+    }),
+  );
+  await using place = await makeTempDir("banger-hung-");
+  const env = { HOME: place.path };
+  const ran = await banger(["--socket", server.socketPath, "daemon", "status"], env);
+  assert.equal(ran.code, 4);
+  assert.match(ran.stdout, /\(no daemon answers\)\n[^]*✓ node: /);
+  assert.equal(ran.stderr, "banger: it takes connections but does not answer\n");
 });
 
 test("a field's violation that says what the message says is not said twice", async () => {
