@@ -151,6 +151,20 @@ describe("a ledger", () => {
     assert.deepEqual(order, ["one", "other"]);
   });
 
+  test("what was written of one promise counts for nothing of the next", async () => {
+    const ledger = new DiskLedger(new FakeDisks({ a: 100 }));
+    using claim = await ledger.claim([need("a", 40)], options());
+    claim.wrote(0, 40);
+    await claim.replace([need("a", 80)], options());
+    const heard: string[] = [];
+    const controller = new AbortController();
+    const waiting = ledger.claim([need("a", 30)], options(heard, "", controller.signal));
+    await settled();
+    assert.deepEqual(heard, ["1 a 30 beside 80"]);
+    controller.abort(new BangerError("CANCELLED", "enough", { op: "test" }));
+    await assert.rejects(waiting, (error) => hasReason(error, "CANCELLED"));
+  });
+
   test("one who gives up leaves the line, and those behind go on", async () => {
     const ledger = new DiskLedger(new FakeDisks({ a: 100 }));
     using _first = await ledger.claim([need("a", 60)], options());

@@ -26,7 +26,7 @@ describe("a kernel's file tells what it is", () => {
     ["a bzImage", bzImage(release), { format: "bzImage", architecture: "amd64", pvh: true }],
     [
       "a 32-bit bzImage",
-      bzImage(release, { xloadflags: 0 }),
+      bzImage(release, { xloadflags: 0, protocol: 0x020c }),
       { format: "bzImage", architecture: "386", pvh: true },
     ],
     ["a vmlinux", vmlinux(release), { format: "vmlinux", architecture: "amd64", pvh: true }],
@@ -73,6 +73,8 @@ describe("what is no kernel that a VMM starts is refused, with the reason", () =
     ["an ELF for SPARC", vmlinux(release, { machine: 43 }), /ELF machine 43/],
     ["an ELF header cut short", vmlinux(release).subarray(0, 40), /cut short/],
     ["an old bzImage", bzImage(release, { protocol: 0x0206 }), /boot protocol 2\.6/],
+    ["a bzImage of the protocol before", bzImage(release, { protocol: 0x020b }), /boot protocol 2\.11/],
+    ["a setup header without a boot flag", bzImage(release).fill(0, 0x1fe, 0x200), /is no Linux kernel/],
     ["a big-endian Image", arm64Image(release, { bigEndian: true }), /big-endian/],
   ];
   for (const [name, bytes, problem] of refused) {

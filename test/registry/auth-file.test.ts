@@ -35,6 +35,16 @@ test("H01 Docker Hub's credentials are under each of its names", () => {
   }
 });
 
+test("an entry that a log-out emptied takes nothing from another of the same host", () => {
+  const full = { auth: base64("user:x") };
+  for (const auths of [
+    { "https://r.test": full, "r.test": {} },
+    { "r.test": {}, "https://r.test": full },
+  ]) {
+    assert.deepEqual(lookUp(auths, "r.test"), { kind: "basic", username: "user", password: "x" });
+  }
+});
+
 test("H04 keys with scheme, port and path, the longest first", () => {
   const table: readonly (readonly [
     keys: readonly string[],
@@ -57,6 +67,8 @@ test("H04 keys with scheme, port and path, the longest first", () => {
     [["r.test/a/b"], "r.test", "a", undefined],
     [["docker.io/library"], "docker.io", "library/debian", "user0"],
     [["https://r.test", "r.test"], "r.test", "a", "user1"],
+    [["r.test", "https://r.test"], "r.test", "a", "user0"],
+    [["https://r.test", "http://r.test"], "r.test", "a", "user0"],
     [["[::1]:5000"], "[::1]:5000", "a", "user0"],
     [["xr.test", "r.tes"], "r.test", "a", undefined],
   ];
