@@ -2,6 +2,7 @@ import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { errnoOf } from "./error.ts";
 import { makeDir, removeTree, syncDir, syncFile } from "./files.ts";
+import { letPass } from "./reader-group.ts";
 
 /**
  * A folder in the making. Whoever made it disposes of it: unless it was published by then, it is removed with all
@@ -19,14 +20,20 @@ export interface StagedFolder extends AsyncDisposable {
   publish(target: string, linkedFrom?: string): Promise<void>;
 }
 
-/**
- * Makes the folder, 0700, and those above it where they are missing.
- *
- * @param discard removes what was not published
- */
+export interface StageOptions {
+  /** Removes what was not published. */
+  readonly discard?: ((path: string) => Promise<void>) | undefined;
+  /**
+   * The group that may open what is in the folder once that is published; undefined for nobody. A group that is not this
+   * user's to give is not let in.
+   */
+  readonly readerGid: number | undefined;
+}
+
+/** Makes the folder, 0700, and those above it where they are missing. */
 export async function stageFolder(
   dir: string,
-  discard: (path: string) => Promise<void> = removeTree,
+  { discard = removeTree, readerGid }: StageOptions,
 ): Promise<StagedFolder> {
   await makeDir(dirname(dir));
   await mkdir(dir, { mode: 0o700 });
@@ -34,6 +41,7 @@ export async function stageFolder(
   return {
     dir,
     publish: async (target, linkedFrom) => {
+      await letPass(dir, readerGid);
       await syncTree(dir, linkedFrom);
       await rename(dir, target);
       mine = target;

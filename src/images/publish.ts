@@ -2,7 +2,12 @@ import type { Stats } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { asBangerError } from "../base/error.ts";
 import { writeAtomic } from "../base/files.ts";
-import { removePublished, stageFolder, type StagedFolder } from "../base/published-folder.ts";
+import {
+  removePublished,
+  stageFolder,
+  type StageOptions,
+  type StagedFolder,
+} from "../base/published-folder.ts";
 import type { Trash } from "../base/trash.ts";
 import { imagePaths, removingDir, stagingPaths } from "./layout.ts";
 
@@ -29,20 +34,28 @@ export interface Staging extends AsyncDisposable {
 
 /**
  * A VMM writes to its root disk, and `cp` gives the copy the original's mode: 0444 would give it a copy that it
- * can't write. What keeps strangers out is the folder, 0700, since the file holds the guest's `/etc/shadow`.
+ * can't write. What keeps strangers out is the folder, since the file holds the guest's `/etc/shadow`.
  */
 const rootfsMode = 0o644;
+
+export interface StagingOptions extends Pick<StageOptions, "readerGid"> {
+  readonly stateDir: string;
+  /** Removes what was not published, after it is out of the way; undefined has it gone when disposed of. */
+  readonly trash?: Trash;
+}
 
 /**
  * Makes `<id>.staging`.
  *
- * @param trash removes what was not published, after it is out of the way; undefined has it gone when disposed of
  * @throws BangerError DISK_FULL, PERMISSION_DENIED or INTERNAL.
  */
-export async function createStaging(stateDir: string, id: string, trash?: Trash): Promise<Staging> {
+export async function createStaging(
+  id: string,
+  { stateDir, trash, readerGid }: StagingOptions,
+): Promise<Staging> {
   const { dir } = stagingPaths(stateDir, id);
   const discard = trash && ((path: string) => trash.discard(path, removingDir(stateDir, id)));
-  const folder = await named("make staging folder", () => stageFolder(dir, discard));
+  const folder = await named("make staging folder", () => stageFolder(dir, { discard, readerGid }));
   return new ImageStaging(folder, stateDir, id);
 }
 

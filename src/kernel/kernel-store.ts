@@ -32,6 +32,8 @@ export interface KernelStoreDeps {
   readonly rows: KernelRows;
   readonly catalog: KernelCatalog;
   readonly limits: Limits;
+  /** The group that may open what is published; undefined for nobody. */
+  readonly readerGid: number | undefined;
 }
 
 export interface FetchOptions {
@@ -182,8 +184,9 @@ export class KernelStore {
 
   /** A folder among the kernels, which is swept at the next start if nobody disposes of it. */
   async stage(): Promise<StagedFolder> {
+    const { stateDir, readerGid } = this.#deps;
     try {
-      return await stageFolder(unfinishedDir(this.#deps.stateDir, "staging"));
+      return await stageFolder(unfinishedDir(stateDir, "staging"), { readerGid });
     } catch (error) {
       throw asBangerError(error, "make staging folder");
     }

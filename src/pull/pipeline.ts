@@ -49,6 +49,8 @@ export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
   readonly builds: TurnQueue;
   readonly ledger: DiskLedger;
   readonly stateDir: string;
+  /** The group that may open what is published; undefined for nobody. */
+  readonly readerGid: number | undefined;
   readonly cacheDir: string;
   /** The daemon's own, swept when it starts. */
   readonly tempDir: string;
@@ -178,7 +180,7 @@ async function buildImage(
       why: "as many images are being built as there are processors",
     }),
   );
-  await using staging = await createStaging(deps.stateDir, id, deps.trash);
+  await using staging = await createStaging(id, deps);
   const built = await buildRootfs(deps, pull, plan, injected, staging);
   const { boot, durationMs } = await pull.kernel.stage(plan, staging.dir, built.readiness.initPath);
   const image = imageRecord({

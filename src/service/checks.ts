@@ -6,7 +6,7 @@ import { checkVersion } from "../ext4/e2fsprogs/programs.ts";
 import { loadGuestAssets } from "../guest/assets.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { CheckResult } from "./check-result.ts";
-import { folderCheck, socketCheck, spaceCheck } from "./folder-checks.ts";
+import { folderCheck, readersCheck, socketCheck, spaceCheck } from "./folder-checks.ts";
 import { folderProblem } from "./folders.ts";
 
 /** How long a program may take to say its version, in milliseconds, and what it may print, in bytes. */
@@ -37,7 +37,7 @@ export async function runChecks(
     guestCheck(config),
     ...folders.map(({ what, path }) => folderCheck(what, path)),
     ...folders.map(({ what, path }) => spaceCheck(what, path)),
-    ...(serving ? [socketCheck(socketPath)] : []),
+    ...(serving ? [socketCheck(socketPath), readersCheck(socketPath, stateDir)] : []),
   ];
   const results = await Promise.all<CheckResult | readonly CheckResult[]>(checks);
   signal.throwIfAborted();

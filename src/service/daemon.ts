@@ -18,6 +18,7 @@ import type { MetricSources } from "./metrics/daemon-metrics.ts";
 import { remembered } from "./metrics/remembered.ts";
 import { observe } from "./observe.ts";
 import { openPulls, type OpenPulls } from "./pulls.ts";
+import { groupAt, groupOf, openToReaders } from "./readers.ts";
 import { reloadConfig } from "./reload.ts";
 import { checkSocketPath, type SocketAccess } from "./unix-socket.ts";
 
@@ -91,7 +92,11 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   const recovered = await recover(store, stateDir);
   logRecovery(log, recovered);
   const observing = observe(config, { log, access, owned: starting, metrics: options.metrics ?? true });
-  const shared = await openShared(config, store, starting, log);
+  const readerGid = options.inheritedFd === undefined ? groupOf(access) : await groupAt(socketPath);
+  const shared = await openShared(config, store, starting, log, readerGid);
+  const shut = await openToReaders(stateDir, readerGid);
+  if (readerGid !== undefined && shut.length > 0)
+    log.warn("images stay out of the group's reach", { group: readerGid, folders: shut.length });
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting, observing.observers, shared);
   await observing.serve(metricSources({ config, startedAt, store, pulls, shared }));
   // What has more streams than it may is told so, in words; what has twice as many waits in its own queue.

@@ -3,8 +3,10 @@ import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { freeBytes } from "../base/disk.ts";
 import { errnoOf, messageOf } from "../base/error.ts";
+import { imagesDir } from "../images/layout.ts";
 import type { CheckResult } from "./check-result.ts";
 import { folderProblem, notFolderAt, unsafeAbove, type FolderUse } from "./folders.ts";
+import { groupAt, publishedFolders } from "./readers.ts";
 
 /** Below this an image of a distribution's size is not likely to fit, in bytes. */
 const littleSpace = 2 * 1024 ** 3;
@@ -75,6 +77,33 @@ export async function socketCheck(path: string): Promise<CheckResult> {
       detail: messageOf(error),
       remedy: "Restart the daemon: its socket was removed.",
     };
+  }
+}
+
+/** Folders of images and kernels that a check looks at: those that a setting left behind are many, or none. */
+const maxFoldersChecked = 100;
+
+/** Whether the group that may connect can also open images by their paths. */
+export async function readersCheck(socketPath: string, stateDir: string): Promise<CheckResult> {
+  const name = "image access";
+  try {
+    const gid = await groupAt(socketPath);
+    if (gid === undefined)
+      return { name, ok: true, detail: "images are for the daemon's user alone", remedy: "" };
+    const published = await publishedFolders(stateDir);
+    for (const folder of [imagesDir(stateDir), ...published.slice(-maxFoldersChecked)]) {
+      const closed = await closedTo(gid, folder);
+      if (closed === undefined) continue;
+      return {
+        name,
+        ok: false,
+        detail: `images are out of reach of group ${gid}, which may connect: ${closed} keeps it out`,
+        remedy: `Restart bangerd as root or as a member of that group; what it does not own, open with \`chgrp ${gid} ${closed} && chmod g+x ${closed}\`.`,
+      };
+    }
+    return { name, ok: true, detail: `group ${gid} may open images and kernels`, remedy: "" };
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error), remedy: "Check that the state folder is there." };
   }
 }
 

@@ -17,11 +17,12 @@ export async function openKernels(
   store: Store,
   catalog: KernelCatalog,
   log: Log,
+  readerGid: number | undefined,
 ): Promise<KernelParts> {
   const { sweptFolders, orphanFolders, lostKernels, unknownNames } = await recoverKernels(store, stateDir);
   if (sweptFolders.length > 0) log.info("removed what was cut off of kernels", { folders: sweptFolders });
   if (orphanFolders.length > 0) log.warn("removed kernels without a row", { folders: orphanFolders });
   if (lostKernels.length > 0) log.warn("removed rows without a kernel", { kernels: lostKernels });
   if (unknownNames.length > 0) log.warn("left alone what is no kernel of ours", { names: unknownNames });
-  return { kernels: new KernelStore({ stateDir, rows: store, catalog, limits }), catalog };
+  return { kernels: new KernelStore({ stateDir, rows: store, catalog, limits, readerGid }), catalog };
 }

@@ -25,7 +25,7 @@ export type OpenPulls = (
 export const openPulls: OpenPulls = async (config, store, owned, observers, shared) => {
   const { paths, live, limits, tempDir, guest } = config;
   const { stateDir, cacheDir } = paths;
-  const { blobs, upkeep, trash, registry, signaturePolicies } = shared;
+  const { blobs, upkeep, trash, registry, signaturePolicies, readerGid } = shared;
   const { kernels } = shared.kernels;
   for (const algorithm of ["sha256", "sha512"]) await sweepIndexes(join(blobs.folders.indexes, algorithm));
   const temp = owned.use(await openTempRoot(tempDir, stateDir));
@@ -56,6 +56,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
     ledger: new DiskLedger(),
     observers,
     stateDir,
+    readerGid,
     cacheDir,
     tempDir: temp.path,
     limits,

@@ -24,6 +24,8 @@ export interface SharedParts {
   /** Who must have signed what is brought in, as the config says at this moment. */
   readonly signaturePolicies: () => readonly SignaturePolicy[];
   readonly kernels: KernelParts;
+  /** The group that may open what is published; undefined for nobody. */
+  readonly readerGid: number | undefined;
 }
 
 /** Makes it. What must be disposed of goes onto `owned`. */
@@ -32,6 +34,7 @@ export async function openShared(
   store: Store,
   owned: AsyncDisposableStack,
   log: Log,
+  readerGid: number | undefined,
 ): Promise<SharedParts> {
   const { paths, live, limits } = config;
   const blobs = await BlobCache.open(paths.cacheDir, { limits });
@@ -66,6 +69,6 @@ export async function openShared(
     access: registry,
     signaturePolicies,
   });
-  const kernels = await openKernels(config, store, catalog, log);
-  return { blobs, upkeep, trash, registry, signaturePolicies, kernels };
+  const kernels = await openKernels(config, store, catalog, log, readerGid);
+  return { blobs, upkeep, trash, registry, signaturePolicies, kernels, readerGid };
 }

@@ -41,7 +41,7 @@ async function newState(): Promise<State> {
 
 async function publishOne(stateDir: string, store: Store): Promise<string> {
   const record = imageRecord({ name: "" });
-  await using staging = await createStaging(record.id, { stateDir: stateDir, readerGid: undefined });
+  await using staging = await createStaging(record.id, { stateDir, readerGid: undefined });
   await writeFile(staging.rootfsPath, Buffer.alloc(8192, 1));
   await staging.publish(record);
   await store.insertImage(record);
@@ -84,7 +84,7 @@ describe("publish", () => {
     const { stateDir } = state;
     const record = imageRecord();
     {
-      await using staging = await createStaging(record.id, { stateDir: stateDir, readerGid: undefined });
+      await using staging = await createStaging(record.id, { stateDir, readerGid: undefined });
       assert.deepEqual(await names(stateDir), [`${record.id}.staging`]);
       await writeFile(staging.rootfsPath, "rootfs", { mode: 0o600 });
       await mkdir(join(staging.dir, "modules"));
@@ -105,7 +105,7 @@ describe("publish", () => {
     await using state = await newState();
     const { stateDir } = state;
     {
-      await using staging = await createStaging(newImageId(), { stateDir: stateDir, readerGid: undefined });
+      await using staging = await createStaging(newImageId(), { stateDir, readerGid: undefined });
       await writeFile(staging.rootfsPath, "half");
     }
     assert.deepEqual(await names(stateDir), []);
@@ -115,7 +115,7 @@ describe("publish", () => {
     await using state = await newState();
     const { stateDir } = state;
     const id = newImageId();
-    const staging = await createStaging(id, { stateDir: stateDir, readerGid: undefined });
+    const staging = await createStaging(id, { stateDir, readerGid: undefined });
     await assert.rejects(staging.publish({}), (error) => hasReason(error, "FILESYSTEM_ERROR"));
     await staging[Symbol.asyncDispose]();
     assert.deepEqual(await names(stateDir), []);
@@ -124,7 +124,7 @@ describe("publish", () => {
   test("an image whose row was refused is taken back", async () => {
     await using state = await newState();
     const { stateDir } = state;
-    await using staging = await createStaging(newImageId(), { stateDir: stateDir, readerGid: undefined });
+    await using staging = await createStaging(newImageId(), { stateDir, readerGid: undefined });
     await writeFile(staging.rootfsPath, "rootfs");
     await staging.publish({});
     await staging.unpublish();
@@ -136,9 +136,9 @@ describe("publish", () => {
     await using state = await newState();
     const { stateDir } = state;
     const id = newImageId();
-    await using first = await createStaging(id, { stateDir: stateDir, readerGid: undefined });
+    await using first = await createStaging(id, { stateDir, readerGid: undefined });
     assert.ok(first.dir.endsWith(`${id}.staging`));
-    await assert.rejects(createStaging(id, { stateDir: stateDir, readerGid: undefined }), (error) =>
+    await assert.rejects(createStaging(id, { stateDir, readerGid: undefined }), (error) =>
       hasReason(error, "FILESYSTEM_ERROR"),
     );
   });

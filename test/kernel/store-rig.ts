@@ -67,7 +67,13 @@ export async function makeStoreRig(): Promise<StoreRig> {
   await writeModules(modulesPath);
   const store = making.use(await openStore(join(stateDir, "banger.db")));
   const withCatalog = (script: CatalogScript) =>
-    new KernelStore({ stateDir, rows: store, limits: defaultLimits, catalog: scripted(script) });
+    new KernelStore({
+      readerGid: undefined,
+      stateDir,
+      rows: store,
+      limits: defaultLimits,
+      catalog: scripted(script),
+    });
   const owned = making.move();
   return {
     stateDir,
