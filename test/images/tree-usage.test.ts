@@ -72,6 +72,9 @@ test("below a folder, by whole paths", () => {
 test("a list that is cut holds the largest, and says so", () => {
   const { folders, files, truncated } = usage({ limit: 1 });
   assert.deepEqual([brief(folders), brief(files), truncated], [["usr 450"], ["big 1000"], true]);
+  // Of files alone, and of neither.
+  assert.equal(usage({ limit: 2 }).truncated, true);
+  assert.equal(usage({ limit: 5 }).truncated, false);
 });
 
 test("the largest of very many files are found without keeping all", () => {

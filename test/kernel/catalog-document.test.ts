@@ -119,11 +119,17 @@ test("an entry is what its catalog says", () => {
     { catalog: "test", ...entry, source: { kind: "artifact", reference: "ghcr.io/o/kernel:6.1" } },
     { catalog: "test", ...entry, source: { kind: "deb", location: "/k.deb", sha256, size: 5 } },
   ]);
+  for (const files of [{ initrd: "i.img", modules: "m" }, { kernel: "k" }, {}]) {
+    const [{ source } = {}] = parse(withSource({ artifact: "h/k", files }));
+    assert.deepEqual(source, { kind: "artifact", reference: "h/k", files });
+  }
 });
 
 test("more entries than allowed are refused", () => {
+  const two = Buffer.from(JSON.stringify(catalog(entry, entry)));
+  assert.equal(parseCatalog(two, "test", { catalogEntries: 2 }).length, 2);
   assert.throws(
-    () => parseCatalog(Buffer.from(JSON.stringify(catalog(entry, entry))), "test", { catalogEntries: 1 }),
+    () => parseCatalog(two, "test", { catalogEntries: 1 }),
     (error: unknown) => hasReason(error, "CATALOG_INVALID"),
   );
 });
