@@ -190,6 +190,23 @@ test("the list is bounded, and says so", () => {
   assert.equal(exact.truncated, false);
 });
 
+test("others get their turn between the names of one directory", () => {
+  using scratch = new Scratch();
+  const files = Object.fromEntries(Array.from({ length: 3000 }, (_, at) => [`f${at}`, file("")]));
+  const built = buildTree(dir({ many: dir(files) }));
+  using image = Ext4Image.open(makeImage(scratch, built, { sizeMiB: 64, mkfs: ["-N", "4000"] }));
+  let inodes = 0;
+  const inode = image.inode.bind(image);
+  image.inode = (number) => {
+    inodes++;
+    return inode(number);
+  };
+  // The pauses at which only the inodes of the few directories have been looked at.
+  let early = 0;
+  for (const _ of compareTree(image, built.tree, { depth: "metadata" })) if (inodes <= 4) early++;
+  assert.ok(early >= 20, `${early} pauses`);
+});
+
 test("depth metadata leaves contents alone", () => {
   using scratch = new Scratch();
   const path = makeImage(scratch, buildTree(dir({ f: file("abc") })), { mkfs });

@@ -34,6 +34,8 @@ const lostAndFound = utf8Bytes("lost+found");
 const slash = utf8Bytes("/");
 /** Inodes between two pauses: well below a millisecond. */
 const inodesPerSlice = 32;
+/** Names of one directory between two pauses, likewise: there may be millions. */
+const namesPerSlice = 250;
 
 /** `EXT4_FT_*` of directory entries, directory.rst. */
 const entryTypes: readonly (InodeKind | undefined)[] = [
@@ -136,7 +138,7 @@ class Comparison {
     if (inEntry !== undefined) out.compare(path, "type in the directory", found.kind, inEntry);
     const extraDirectories =
       expected.kind === "directory" && found.kind === "directory"
-        ? this.#compareNames(path, expected, found)
+        ? yield* this.#compareNames(path, expected, found)
         : 0;
     compareInode({ path, expected, found, extraDirectories }, this.#image, out);
     if (this.#full && expected.kind === "file" && found.kind === "file" && expected.size === found.size) {
@@ -149,11 +151,13 @@ class Comparison {
   }
 
   /** Queues the names that both have. Returns how many directories only the image has, and may have. */
-  #compareNames(path: ByteString, expected: DirectoryInode, found: Ext4Inode): number {
+  *#compareNames(path: ByteString, expected: DirectoryInode, found: Ext4Inode): Sliced<number> {
     const out = this.#out;
-    const names = ifReadable(path, "names", out, () => this.#names(path, found));
+    const names = yield* this.#readableNames(path, found);
     if (names === undefined) return 0;
+    let looked = 0;
     for (const [name, child] of expected.children) {
+      if (++looked % namesPerSlice === 0) yield;
       const childPath = join(path, name);
       const entry = names.get(name);
       names.delete(name);
@@ -174,9 +178,22 @@ class Comparison {
     return accepted;
   }
 
-  #names(path: ByteString, directory: Ext4Inode): Map<ByteString, DirectoryEntry> {
+  *#readableNames(
+    path: ByteString,
+    directory: Ext4Inode,
+  ): Sliced<Map<ByteString, DirectoryEntry> | undefined> {
+    try {
+      return yield* this.#names(path, directory);
+    } catch (error) {
+      noteUnreadable(path, "names", this.#out, error);
+      return undefined;
+    }
+  }
+
+  *#names(path: ByteString, directory: Ext4Inode): Sliced<Map<ByteString, DirectoryEntry>> {
     const names = new Map<ByteString, DirectoryEntry>();
     for (const entry of this.#image.entries(directory)) {
+      if (names.size % namesPerSlice === 0) yield;
       if (names.has(entry.name)) this.#out.add(join(path, entry.name), "name", "once", "twice");
       names.set(entry.name, entry);
     }
