@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { errnoOf } from "./error.ts";
+import { asBangerError, BangerError, errnoOf } from "./error.ts";
 
 /** A folder that goes when its owner disposes of it. */
 export interface TempDir extends AsyncDisposable {
@@ -13,6 +13,17 @@ export interface TempDir extends AsyncDisposable {
 export async function makeTempDir(prefix: string, parent: string = tmpdir()): Promise<TempDir> {
   const path = await mkdtemp(join(parent, prefix));
   return { path, [Symbol.asyncDispose]: () => removeTree(path) };
+}
+
+/** As `asBangerError`, for writes into a temporary folder: a write that fails on a full disk names no file by itself. */
+export function asTempDirError(error: unknown, op: string, dir: string): BangerError {
+  const known = asBangerError(error, op);
+  if (error instanceof BangerError || known.reason !== "DISK_FULL") return known;
+  return new BangerError("DISK_FULL", `${op}: no space left in the temporary folder ${dir}`, {
+    op,
+    cause: error,
+    hint: "Free some space on that disk, or point TMPDIR at a larger one.",
+  });
 }
 
 /** Removes whatever is there. Idempotent. Follows no link. */

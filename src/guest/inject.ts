@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { joinBytes, printable, utf8Bytes } from "../base/bytes.ts";
 import { digestOf, parseDigest, type Digest } from "../base/digest.ts";
-import { asBangerError } from "../base/error.ts";
-import { makeTempDir } from "../base/files.ts";
+import { asTempDirError, makeTempDir } from "../base/files.ts";
 import type { Limits } from "../base/limits.ts";
 import { runInSlices, type Sliced } from "../base/slices.ts";
 import { joinPath, lastName, parentPath, type CleanPath } from "../layers/entry-path.ts";
@@ -63,7 +62,7 @@ export async function injectGuest(input: InjectionInput): Promise<Injection> {
   try {
     return await inject(input);
   } catch (error) {
-    throw asBangerError(error, op);
+    throw asTempDirError(error, op, input.tempDir);
   }
 }
 

@@ -2,8 +2,7 @@ import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { utf8Bytes } from "../base/bytes.ts";
 import { Digester, type Digest } from "../base/digest.ts";
-import { asBangerError } from "../base/error.ts";
-import { makeTempDir } from "../base/files.ts";
+import { asTempDirError, makeTempDir } from "../base/files.ts";
 import { writeWhole } from "../base/write-whole.ts";
 import type { LayerBlob } from "../layers/root-tree.ts";
 import { tarEnd, tarPieces, type TarEntry } from "./tar-writer.ts";
@@ -46,7 +45,7 @@ export async function makeModulesLayer(input: ModulesLayerInput): Promise<Module
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     };
   } catch (error) {
-    throw asBangerError(error, "put modules into the image");
+    throw asTempDirError(error, "put modules into the image", input.tempDir);
   }
 }
 

@@ -12,7 +12,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { makeDir, makeTempDir, removeTree, sweepTemporaries, writeAtomic } from "../../src/base/files.ts";
+import { BangerError } from "../../src/base/error.ts";
+import {
+  asTempDirError,
+  makeDir,
+  makeTempDir,
+  removeTree,
+  sweepTemporaries,
+  writeAtomic,
+} from "../../src/base/files.ts";
 
 test("a temporary folder is ours alone, and goes", async () => {
   let path = "";
@@ -23,6 +31,17 @@ test("a temporary folder is ours alone, and goes", async () => {
     assert.equal(statSync(path).mode & 0o777, 0o700);
   }
   assert.ok(!existsSync(path));
+});
+
+test("a temporary folder that is full is named; what is told already, and what is no full disk, stays", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  const named = asTempDirError(full, "inject", "/tmp/here");
+  assert.equal(named.reason, "DISK_FULL");
+  assert.equal(named.message, "inject: no space left in the temporary folder /tmp/here");
+  assert.match(named.hint, /TMPDIR/);
+  const told = new BangerError("DISK_FULL", "the cache is full", { op: "fetch" });
+  assert.equal(asTempDirError(told, "inject", "/tmp/here"), told);
+  assert.equal(asTempDirError(new Error("odd"), "inject", "/tmp/here").reason, "INTERNAL");
 });
 
 test("removing a tree follows no link", async () => {
