@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { BangerError, errnoOf, hasReason } from "../base/error.ts";
 import { configError } from "./mistakes.ts";
 import { defaultConfig, parseWhatIsRight, type Config, type PartialConfig } from "./parse.ts";
@@ -36,7 +36,7 @@ export function readWhatIsRight(source: ConfigSource): ReadConfig {
     return config;
   } catch (error) {
     if (!hasReason(error, "CONFIG_INVALID")) throw error;
-    return { ...defaultConfig(), found: false };
+    return { ...defaultConfig(), found: existsSync(source.path) };
   }
 }
 
@@ -63,7 +63,9 @@ function readBounded(path: string): Buffer | undefined {
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!fstatSync(file).isFile())
-        throw configError(`the config file ${path} is not a file`, { hint: "Name a file." });
+        throw configError(`the config file ${path} is not a file`, {
+          hint: "Move it away, or name a file with --config.",
+        });
       const bytes = Buffer.alloc(maxConfigBytes + 1);
       let length = 0;
       for (let read = -1; read !== 0 && length < bytes.length; length += read) {

@@ -47,12 +47,18 @@ export async function spaceCheck(what: FolderUse, path: string): Promise<CheckRe
   const name = `${what} space`;
   try {
     const free = await freeBytes(await nearestFolder(path));
-    const detail = `${(free / 1024 ** 3).toFixed(1)} GiB free on the disk of ${path}`;
+    const detail = `${shownSpace(free)} free on the disk of ${path}`;
     const ok = free >= littleSpace;
     return { name, ok, detail, remedy: ok ? "" : "Free some space, or choose a folder on a larger disk." };
   } catch (error) {
     return { name, ok: false, detail: messageOf(error), remedy: "Check that the folder exists." };
   }
+}
+
+/** In MiB where GiB would show next to nothing; what is left is never told larger than it is. */
+function shownSpace(bytes: number): string {
+  const gib = 1024 ** 3;
+  return bytes < gib ? `${Math.floor(bytes / 1024 ** 2)} MiB` : `${(bytes / gib).toFixed(1)} GiB`;
 }
 
 /** Whether those whom the socket's mode lets in can get at it: each folder above must let them pass. */

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { BangerError } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
-import { readConfig } from "../../src/config/read.ts";
+import { readConfig, readWhatIsRight } from "../../src/config/read.ts";
 
 let dir: TempDir;
 before(async () => {
@@ -33,6 +33,14 @@ test("a file is read, whatever its line ends and mark", async () => {
   const { settings, found } = readConfig({ path, named: false });
   assert.equal(settings.limits.layers, 5);
   assert.equal(found, true);
+});
+
+test("a file with nothing right in it is there all the same", async () => {
+  const path = join(dir.path, "no-toml");
+  await writeFile(path, "[limits\n");
+  assert.deepEqual(readWhatIsRight({ path, named: true }), { ...defaultConfig(), found: true });
+  const nowhere = join(dir.path, "nowhere");
+  assert.deepEqual(readWhatIsRight({ path: nowhere, named: true }), { ...defaultConfig(), found: false });
 });
 
 test("what is no file, no text, too large or not to be read is said, and named", async () => {
