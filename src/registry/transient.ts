@@ -70,7 +70,9 @@ export function connectionError(error: unknown, op: string, unreached: Unreached
     );
   }
   if (certificateCode.test(code)) {
-    return new BangerError("REGISTRY_UNAVAILABLE", `no secure connection to ${host}: ${messageOf(error)}`, {
+    // Node's own advice is for who starts Node.
+    const why = messageOf(error).replace(/; if the root CA is installed locally.*/s, "");
+    return new BangerError("REGISTRY_UNAVAILABLE", `no secure connection to ${host}: ${why}`, {
       ...details,
       hint: "Check the registry's certificate; an authority of your own goes into a hosts.toml (docs/registries.md).",
     });
