@@ -112,7 +112,9 @@ async function programCheck(
     return { name: program, ok: true, detail: banner.split("\n")[0]?.trim() ?? "", remedy: "" };
   } catch (error) {
     const missing = error instanceof BangerError && errnoOf(error.cause) === "ENOENT";
-    const remedy = "Install e2fsprogs 1.43 or later (`apt install e2fsprogs`).";
+    const lacking =
+      program === "e2fsck" ? "images are made unchecked by e2fsck" : "there is no `--builder e2fsprogs`";
+    const remedy = `Install e2fsprogs 1.43 or later (\`apt install e2fsprogs\`): without it ${lacking}.`;
     return { name: program, ok: false, detail: missing ? "not found" : messageOf(error), remedy };
   }
 }
