@@ -5,11 +5,17 @@ import { freeBytes } from "../base/disk.ts";
 import { asBangerError, errnoOf } from "../base/error.ts";
 import { syncDir, writeAtomic } from "../base/files.ts";
 
-/** The store's log and its index take a tenth of this at a start, and what deleting an image writes a few pages more. */
-const ballastBytes = 1024 * 1024;
+const kib = 1024;
 
-/** With less than this free, what is there is left to whoever is short of it. */
-const leastFreeBytes = 4 * ballastBytes;
+/**
+ * How much is kept, in bytes, where so much is free; what is left of that is for whoever is short of it. The store's log and
+ * its index take 100 KiB at a start, and what deleting an image writes a few pages more: 1 MiB is plenty. A quarter of
+ * it does, where the smallest images are all that there is to delete, and leave no more.
+ */
+const steps = [
+  { free: 4096 * kib, kept: 1024 * kib },
+  { free: 512 * kib, kept: 256 * kib },
+] as const;
 
 const op = "keep room for a start";
 
@@ -19,21 +25,27 @@ function ballastPath(stateDir: string): string {
 
 /**
  * Keeps some of the disk for the next start: without room for the store's log no daemon starts, and without a daemon
- * nobody can delete an image to make room. Does nothing where it is there, or the disk is nearly full. Idempotent; the
- * caller holds the state folder's lock.
+ * nobody can delete an image to make room. Less of it on a disk that is nearly full, and the rest once there is room for
+ * that; nothing on one that is full but for some hundred KiB. Idempotent; the caller holds the state folder's lock.
  *
  * @throws BangerError of the file system, but for a full disk
  */
 export async function keepBallast(stateDir: string): Promise<void> {
   const path = ballastPath(stateDir);
   try {
-    if ((await bytesOf(path)) === ballastBytes || (await freeBytes(stateDir)) < leastFreeBytes) return;
+    const bytes = ballastFor(await freeBytes(stateDir));
+    if (bytes <= ((await bytesOf(path)) ?? 0)) return;
     // Random, as file systems that compress, or keep zeros as holes, would have given nothing to it.
-    await writeAtomic(path, randomBytes(ballastBytes));
+    await writeAtomic(path, randomBytes(bytes));
   } catch (error) {
     const failure = asBangerError(error, op);
     if (failure.reason !== "DISK_FULL") throw failure;
   }
+}
+
+/** What is kept where so much is free, in bytes. Pure. */
+export function ballastFor(freeNow: number): number {
+  return steps.find(({ free }) => freeNow >= free)?.kept ?? 0;
 }
 
 /**

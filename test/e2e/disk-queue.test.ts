@@ -100,11 +100,15 @@ test("on a disk without a byte left, an image can be deleted, and then another b
   assert.equal(again.status, 0, again.stderr);
 });
 
-/** Runs the daemon, fills the disk once it has ended, and runs it again. */
-const fullBetween = (folder: string): readonly string[] => {
+/** Runs the daemon, fills the disk once it has ended, and runs it again, so many times. */
+const fullBetween = (folder: string, times = 1): readonly string[] => {
   const [mount = "", ...rest] = withDisk(folder, 100).toReversed();
   assert.equal(mount, "sh");
-  const script = `mkdir '${folder}/tmp'; "$@" || true; cat /dev/zero >'${folder}/filler' 2>/dev/null || true`;
+  const runs = Array.from(
+    { length: times },
+    (_, at) => `"$@" || true; cat /dev/zero >'${folder}/filler${at}' 2>/dev/null || true`,
+  );
+  const script = `mkdir '${folder}/tmp'; ${runs.join("; ")}`;
   return rest
     .toReversed()
     .map((word) => word.replace('exec "$@"', `${script}; exec "$@"`))
@@ -141,8 +145,44 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     const removed = await runCli(daemon, "image", "rm", "first");
     assert.equal(removed.status, 0, removed.stderr);
     assert.ok(existsSync(join(inside, "daemon.ballast")), "kept again for the next time");
-    rmSync(join(inside, "filler"));
+    rmSync(join(inside, "filler0"));
     const again = await pull(1, "second");
     assert.equal(again.status, 0, again.stderr);
   });
 }
+
+test("what a tiny image leaves is room enough to start again when the disk is full once more", async () => {
+  await using registry = await FakeRegistry.start();
+  const names = ["first", "second", "third"];
+  for (const [at, name] of names.entries()) {
+    const layer = await tarOf((put) => put({ name: "noise" }, noise(900 << 10, at + 1)));
+    registry.add("tiny", name, buildImage({ layers: [layer] }));
+  }
+  await using own = await makeDaemonHome();
+  const home = { ...own, cache: join(own.state, "cache"), temp: join(own.state, "tmp") };
+  await using daemon = await startDaemonProcess({ home, wrapper: fullBetween(home.state, 2) });
+  for (const name of names) {
+    const pull = await runCli(
+      daemon,
+      "image",
+      "pull",
+      `${registry.host}/tiny:${name}`,
+      "--no-agents",
+      "--name",
+      name,
+    );
+    assert.equal(pull.status, 0, pull.stderr);
+  }
+  const inside = `/proc/${daemon.child.pid}/root${home.state}`;
+  const serving = () => daemon.log().match(/ serving /g)?.length ?? 0;
+  for (const [starts, name] of names.slice(0, 2).entries()) {
+    const { pid }: { pid: number } = JSON.parse(readFileSync(join(inside, "daemon.json"), "utf8"));
+    process.kill(pid, "SIGTERM");
+    while (serving() < starts + 2) {
+      await once(daemon.child.stderr ?? assert.fail(), "data");
+      assert.ok(!/^bangerd: /m.test(daemon.log()), daemon.log());
+    }
+    const removed = await runCli(daemon, "image", "rm", name);
+    assert.equal(removed.status, 0, removed.stderr);
+  }
+});
