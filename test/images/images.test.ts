@@ -175,6 +175,20 @@ describe("remove", () => {
     await assert.rejects(removeImage(rows, stateDir, id));
     assert.deepEqual(await names(stateDir), [id]);
   });
+
+  test("a folder that can't be moved away keeps its row", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const id = await publishOne(stateDir, store);
+    const obstacle = join(stateDir, "images", `${id}.removing`, "in-the-way");
+    await mkdir(obstacle, { recursive: true });
+    await assert.rejects(removeImage(store, stateDir, id));
+    assert.deepEqual(await store.allImageIds(), new Set([id]));
+    assert.ok((await names(stateDir)).includes(id));
+    await rm(obstacle, { recursive: true });
+    await removeImage(store, stateDir, id);
+    assert.deepEqual([await names(stateDir), await store.imageCount()], [[], 0]);
+  });
 });
 
 describe("leases", () => {
