@@ -138,7 +138,8 @@ function requireModules({ name, facts }: KernelInputs): void {
       hint:
         name === ""
           ? "Install kmod here: apt install kmod."
-          : `Install kmod here (apt install kmod), then bring the kernel in again: banger kernel rm ${name}, and pull.`,
+          : // By force: an image that has it without its modules keeps its own files.
+            `Install kmod here (apt install kmod), then run \`banger kernel rm ${name} --force\`, and pull again.`,
     },
   );
 }
