@@ -41,7 +41,7 @@ await (await openStore(database))[Symbol.asyncDispose]();
 const ids = seedStore(database, count);
 for (const id of ids) {
   const { dir, rootfs } = imagePaths(home.state, id);
-  mkdirSync(dir, { recursive: true });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
   writeFileSync(rootfs, "");
 }
 writeFileSync(join(home.state, "images", markerName), "");

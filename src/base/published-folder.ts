@@ -41,7 +41,7 @@ export async function stageFolder(
   return {
     dir,
     publish: async (target, linkedFrom) => {
-      await letPass(dir, readerGid);
+      letPass(dir, readerGid);
       await syncTree(dir, linkedFrom);
       await rename(dir, target);
       mine = target;
