@@ -124,7 +124,7 @@ async function somebodyListens(path: string): Promise<boolean> {
 function inUseError(path: string): BangerError {
   return socketError(
     `another program serves ${path}`,
-    `Talk to it with \`banger --socket ${path}\`, stop it, or choose another with --socket.`,
+    `Where it is a bangerd, talk to it with \`banger --socket ${path}\`; else stop it, or choose another with --socket.`,
   );
 }
 

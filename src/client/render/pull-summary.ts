@@ -36,7 +36,7 @@ export function pullSummary(published: Published): string[] {
     ]),
     ...lossLines(losses, lossesShown),
     ...obstacleLines(image),
-    ...nextSteps(image).map(({ command }) => `→ ${command}`),
+    ...nextSteps(image).map(({ command, does }) => `→ ${command}   ${does}`),
   ];
 }
 

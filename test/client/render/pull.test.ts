@@ -327,7 +327,7 @@ test("the summary of a pull names image, path, times, losses and the next step",
     /^time +resolve 250 ms · build 900 ms$/m,
     /^losses +1:/m,
     /TIME_CLAMPED \/old/,
-    /^→ banger image inspect debian-bookworm$/m,
+    /^→ banger image inspect debian-bookworm   all that is known of it$/m,
     /^→ banger kernel pull --help$/m,
   ]) {
     assert.match(text, part);
