@@ -328,7 +328,7 @@ test("the summary of a pull names image, path, times, losses and the next step",
     /^losses +1:/m,
     /TIME_CLAMPED \/old/,
     /^→ banger image inspect debian-bookworm   all that is known of it$/m,
-    /^→ banger kernel pull --help$/m,
+    /^→ banger kernel pull --help   where to get kernels for --kernel-ref$/m,
   ]) {
     assert.match(text, part);
   }
