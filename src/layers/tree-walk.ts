@@ -20,16 +20,33 @@ export function sortedNames(directory: DirectoryInode): readonly ByteString[] {
  * their bytes. A hard-linked inode comes once for each of its names.
  */
 export function* everyName(root: DirectoryInode): Generator<NamedInode, undefined, undefined> {
-  const todo: NamedInode[] = [{ path: rootPath, inode: root }];
-  for (let named = todo.pop(); named !== undefined; named = todo.pop()) {
-    yield named;
-    const { path, inode } = named;
-    if (inode.kind !== "directory") continue;
-    for (const name of sortedNames(inode).toReversed()) {
-      const child = inode.children.get(name);
-      if (child !== undefined) todo.push({ path: joinPath(path, name), inode: child });
+  yield { path: rootPath, inode: root };
+  // Of each directory on the way down: those of its names that are still to come, made into paths one by one, as a
+  // directory may have a million.
+  const open = [openDirectory(rootPath, root)];
+  for (let directory = open.at(-1); directory !== undefined; directory = open.at(-1)) {
+    const name = directory.names[directory.next++];
+    if (name === undefined) {
+      open.pop();
+      continue;
     }
+    const inode = directory.children.get(name);
+    if (inode === undefined) continue;
+    const path = joinPath(directory.path, name);
+    yield { path, inode };
+    if (inode.kind === "directory") open.push(openDirectory(path, inode));
   }
+}
+
+interface OpenDirectory {
+  readonly path: CleanPath;
+  readonly children: DirectoryInode["children"];
+  readonly names: readonly ByteString[];
+  next: number;
+}
+
+function openDirectory(path: CleanPath, directory: DirectoryInode): OpenDirectory {
+  return { path, children: directory.children, names: sortedNames(directory), next: 0 };
 }
 
 /** Every inode once, in the order of `everyName`, with the first of its names. */
