@@ -3,12 +3,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test from "node:test";
+import test, { after, before } from "node:test";
 import { errnoOf } from "../src/base/error.ts";
 import { makeTempDir } from "../src/base/files.ts";
 import { bzImage } from "./kernel/sample-kernels.ts";
 import { debianKernelPackage } from "./system/debian-kernel.ts";
 import { writeDebianPackage } from "./system/debian-package.ts";
+import { startDockerIo, type DockerIo } from "./system/docker-io.ts";
 import { docPages, fencesOf, readPage } from "./system/doc-pages.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -55,9 +56,15 @@ async function runAll(
   return { status: shell.exitCode, said };
 }
 
+/** What those pages pull without saying where it is. */
+let dockerIo: DockerIo | undefined;
+before(async () => {
+  dockerIo = await startDockerIo();
+});
+after(() => dockerIo?.[Symbol.asyncDispose]());
+
 /** What a reader of those pages has from elsewhere, by the variable that the page calls it by. */
 const having: Readonly<Record<string, (home: string) => Variables>> = {
-  "README.md": () => ({ package: debianKernelPackage() }),
   "docs/api.md": sampleKernels,
   "docs/kernels.md": () => ({ package: debianKernelPackage() }),
 };
@@ -75,6 +82,7 @@ for (const page of docPages()) {
   if (commands.length === 0) continue;
   test(`every command in ${page} does what it is there for`, async () => {
     await using home = await makeTempDir("banger-docs-");
+    dockerIo?.leadBanger(home.path);
     const { status, said } = await runAll(commands, home.path, having[page]?.(home.path));
     assert.equal(status, 0, said.slice(-3000));
     // A guest's shell that was typed half a command, or lacks what a script of ours calls, goes on all the same.

@@ -13,6 +13,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 
+import { startDockerIo } from "../system/docker-io.ts";
+import { fencesOf, readPage } from "../system/doc-pages.ts";
+import { runOnOwnMachine } from "../system/own-machine.ts";
+
 const root = join(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "banger-install-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -127,6 +131,44 @@ test("the sandbox leaves little exposed", () => {
     { encoding: "utf8" },
   );
   assert.equal(status, 0, `${stdout}${stderr}`);
+});
+
+/** The lines that docs/operations.md has for a machine's root, by how they begin. */
+function forRoot(begin: string): string {
+  const found = fencesOf(readPage("docs/operations.md"), "text").filter((text) => text.startsWith(begin));
+  assert.equal(found.length, 1, begin);
+  return found[0] ?? "";
+}
+
+test("what the page of operations has for a machine's root installs the service, and takes all of it away again", async () => {
+  await using dockerIo = await startDockerIo();
+  const places = "/etc/systemd/system /usr/lib/sysusers.d /var/lib /var/cache /run /usr/local/share";
+  const ours = `find ${places} -name '*banger*' ! -path '/usr/local/share/man/*'`;
+  const { status, said } = runOnOwnMachine(
+    [
+      // What skopeo finds on a machine that can reach docker.io.
+      "mkdir -p /etc/containers",
+      `echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json`,
+      `echo '${dockerIo.registriesConf}' >/etc/containers/registries.conf`,
+      forRoot("banger completion bash | sudo"),
+      forRoot("units=$(npm root --global)"),
+      "id -nG root | grep -qw banger",
+      "stat -c '%U:%G' /run/banger/bangerd.sock | grep -qx banger:banger",
+      "export BANGER_SOCKET=/run/banger/bangerd.sock",
+      forRoot("sudo install -d -m 0755 /srv/images"),
+      "unset BANGER_SOCKET",
+      `echo "there: $(${ours} | sort | tr '\n' ' ')"`,
+      forRoot("sudo systemctl disable"),
+      `echo "left: $(${ours})"`,
+      "! getent passwd banger",
+    ].join("\n"),
+    prefix,
+  );
+  assert.equal(status, 0, said);
+  assert.match(said, /✓ /, "daemon status answered");
+  assert.match(said, /^there: .*bangerd\.socket .*banger\.fish .*_banger .*\/var\/lib\/banger/m);
+  assert.match(said, /^left: $/m);
+  assert.ok(!existsSync("/etc/systemd/system/bangerd.socket"), "nothing of it is this machine's");
 });
 
 test("npm 9, which is Debian's, does not compile what comes compiled", () => {
