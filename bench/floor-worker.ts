@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { defaultLimits } from "../src/base/limits.ts";
 import { serveJobs } from "../src/base/workers.ts";
+import { BlobFile } from "../src/layers/blob-file.ts";
 import { inflateLayer } from "../src/layers/decompress.ts";
 import type { LayerBlob } from "../src/layers/root-tree.ts";
 
@@ -19,19 +20,16 @@ serveJobs<FloorJob, number>(async ({ layer, hash, write, until }) => {
   const fd = write === undefined ? undefined : openSync(write.path, "r+");
   let written = 0;
   const options = { layer: layer.digest, limits: defaultLimits };
-  const { inflatedBytes } = await inflateLayer(
-    layer.path,
-    hash ? options : { ...options, until },
-    (piece) => {
-      sha256?.update(piece);
-      if (write === undefined || fd === undefined) return;
-      const count = Math.min(piece.length, write.bytes - written);
-      for (let done = 0; done < count;) {
-        done += writeSync(fd, piece, done, count - done, write.position + written + done);
-      }
-      written += count;
-    },
-  );
+  using blob = BlobFile.open(layer.path);
+  const { inflatedBytes } = await inflateLayer(blob, hash ? options : { ...options, until }, (piece) => {
+    sha256?.update(piece);
+    if (write === undefined || fd === undefined) return;
+    const count = Math.min(piece.length, write.bytes - written);
+    for (let done = 0; done < count;) {
+      done += writeSync(fd, piece, done, count - done, write.position + written + done);
+    }
+    written += count;
+  });
   if (fd !== undefined) closeSync(fd);
   return inflatedBytes;
 });

@@ -40,7 +40,8 @@ async function fetchAll(cache: BlobCache): Promise<void> {
 /** What is in the cache already is not fetched: the scans are all that is left to do. */
 async function bringIn(cache: BlobCache): Promise<void> {
   await using pool = makeScanPool();
-  const scanner = new LayerScanner({ pool, indexFolder: emptyFolder("indexes"), limits });
+  await using earlyPool = makeScanPool();
+  const scanner = new LayerScanner({ pool, earlyPool, indexFolder: emptyFolder("indexes"), limits });
   const clock = new StageClock();
   await bringLayersIn({ source, image, blobs: cache, scanner, limits, clock, signal, emit: () => {} });
 }

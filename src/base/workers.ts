@@ -80,6 +80,12 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     return promise;
   }
 
+  /** As `run`, but undefined where no thread is free to begin at once. */
+  tryRun(job: J, options: JobOptions<P>): Promise<R> | undefined {
+    const isFree = this.#idle.length > 0 || this.#all.size < this.#size;
+    return isFree && !this.#closed ? this.run(job, options) : undefined;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     for (const queued of this.#queue.splice(0)) queued.reject(closedError());

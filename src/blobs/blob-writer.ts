@@ -3,6 +3,7 @@ import { Digester, algorithmOf } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
 import { writeWhole } from "../base/write-whole.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { ReadingAlong } from "./reading-along.ts";
 import type { WriteBehind } from "./write-behind.ts";
 
 const op = "store blob";
@@ -35,12 +36,19 @@ export class BlobWriter {
   #writing: Promise<unknown> = Promise.resolve();
   #sentAt = 0;
   readonly #writeBehind: WriteBehind;
+  readonly #reading: ReadingAlong;
   #syncing: Promise<void> = Promise.resolve();
   #syncedLength = 0;
 
-  private constructor(file: FileHandle, descriptor: Descriptor, writeBehind: WriteBehind) {
+  private constructor(
+    file: FileHandle,
+    descriptor: Descriptor,
+    writeBehind: WriteBehind,
+    reading: ReadingAlong,
+  ) {
     this.#file = file;
     this.#writeBehind = writeBehind;
+    this.#reading = reading;
     this.#descriptor = descriptor;
     this.#digester = new Digester(algorithmOf(descriptor.digest));
   }
@@ -50,13 +58,15 @@ export class BlobWriter {
     file: FileHandle,
     descriptor: Descriptor,
     writeBehind: WriteBehind,
+    reading: ReadingAlong,
     signal: AbortSignal,
   ): Promise<BlobWriter> {
-    const writer = new BlobWriter(file, descriptor, writeBehind);
+    const writer = new BlobWriter(file, descriptor, writeBehind, reading);
     const { size } = await file.stat();
     if (size > descriptor.size) await writer.reset();
     else await writer.#hashKept(size, signal);
     writer.markSeam();
+    reading.advance(writer.length);
     return writer;
   }
 
@@ -100,6 +110,7 @@ export class BlobWriter {
     this.#batch = [];
     this.#batchLength = 0;
     await this.#writing;
+    if (this.#length > 0) this.#reading.giveUp();
     await this.#file.truncate(0);
     this.#length = 0;
     this.#syncedLength = 0;
@@ -138,7 +149,9 @@ export class BlobWriter {
     this.#sentAt = performance.now();
     if (this.#batchLength === 0) return;
     this.#syncBehind(this.#length - this.#batchLength);
-    this.#writing = writeWhole(this.#file, this.#batch, this.#length - this.#batchLength);
+    this.#writing = writeWhole(this.#file, this.#batch, this.#length - this.#batchLength).then((end) =>
+      this.#reading.advance(end),
+    );
     this.#writing.catch(() => {
       // Whoever writes or flushes next is told.
     });

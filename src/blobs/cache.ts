@@ -1,6 +1,7 @@
 import { lstatSync } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { ArrivingFile } from "../base/arrival.ts";
 import { digestOfFile } from "../base/digest-of-file.ts";
 import { algorithmOf, type Digest } from "../base/digest.ts";
 import { asBangerError, errnoOf, hasReason } from "../base/error.ts";
@@ -14,6 +15,7 @@ import { download, type OpenBlob, type Waiter } from "./download.ts";
 import { IngestFile } from "./ingest-file.ts";
 import { cacheFolders, digestPath, type CacheFolders } from "./layout.ts";
 import { CachePins } from "./pins.ts";
+import { ReadingAlong } from "./reading-along.ts";
 import { SingleFlight, type Crew } from "./single-flight.ts";
 import { WriteBehind } from "./write-behind.ts";
 
@@ -22,6 +24,11 @@ export interface FetchOptions {
   /** Bytes that are here, of `descriptor.size`; goes back where a download starts again. */
   readonly onProgress?: (doneBytes: number) => void;
   readonly onRetry?: (notice: RetryNotice) => void;
+  /**
+   * The blob is on its way and can be read along: called at most once, not where it is here already, and for one of
+   * those who wait for the same blob.
+   */
+  readonly onArriving?: (file: ArrivingFile) => void;
 }
 
 export interface FetchedBlob {
@@ -104,8 +111,8 @@ export class BlobCache {
    *   what `open` throws
    */
   async fetch(descriptor: Descriptor, open: OpenBlob, options: FetchOptions): Promise<FetchedBlob> {
-    const { signal, onProgress = () => {}, onRetry = () => {} } = options;
-    const waiter: Waiter = { open, onProgress, onRetry };
+    const { signal, onProgress = () => {}, onRetry = () => {}, onArriving = () => {} } = options;
+    const waiter: Waiter = { open, onProgress, onRetry, onArriving };
     using _pin = this.pins.pin([descriptor.digest]);
     try {
       // Descriptors that disagree on the size are not one download: at most one of them is right.
@@ -158,14 +165,18 @@ export class BlobCache {
     }
     await makeDir(dirname(path));
     await using file = await IngestFile.claim(this.#folders.ingest, descriptor.digest);
+    const reading = new ReadingAlong(file.path, descriptor.size, (arriving) =>
+      crew.first()?.onArriving(arriving),
+    );
     try {
-      const writer = await BlobWriter.resume(file.handle, descriptor, this.#writeBehind, signal);
+      const writer = await BlobWriter.resume(file.handle, descriptor, this.#writeBehind, reading, signal);
       const limits = this.#limits;
       const from = await download({ descriptor, writer, crew, signal, limits, clock: this.#clock });
       await file.publish(path);
       const { received, spared } = writer;
       return { path, cached: false, from, receivedBytes: received, sparedBytes: spared };
     } catch (error) {
+      reading.giveUp();
       const failure = asBangerError(error, "fetch blob");
       // Wrong bytes are worth nothing; on a full disk the room is worth more than the part.
       if (hasReason(failure, "DIGEST_MISMATCH", "SIZE_MISMATCH", "DISK_FULL")) await file.discard();

@@ -1,3 +1,4 @@
+import type { ArrivingFile } from "../base/arrival.ts";
 import { shortDigest } from "../base/digest.ts";
 import { BangerError, asBangerError, hasReason } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
@@ -17,6 +18,7 @@ export interface Waiter {
   readonly open: OpenBlob;
   readonly onProgress: (doneBytes: number) => void;
   readonly onRetry: (notice: RetryNotice) => void;
+  readonly onArriving: (file: ArrivingFile) => void;
 }
 
 export interface Download {

@@ -17,13 +17,14 @@ let claims = 0;
  */
 export class IngestFile implements AsyncDisposable {
   readonly handle: FileHandle;
-  readonly #path: string;
+  /** Where it is until it is published, discarded or given back. */
+  readonly path: string;
   readonly #commonPath: string;
   #settled = false;
 
   private constructor(handle: FileHandle, path: string, commonPath: string) {
     this.handle = handle;
-    this.#path = path;
+    this.path = path;
     this.#commonPath = commonPath;
   }
 
@@ -41,19 +42,19 @@ export class IngestFile implements AsyncDisposable {
   async publish(target: string): Promise<void> {
     await this.handle.chmod(0o444);
     await this.handle.sync();
-    await rename(this.#path, target);
+    await rename(this.path, target);
     this.#settled = true;
     await syncDir(dirname(target));
   }
 
   async discard(): Promise<void> {
     this.#settled = true;
-    await rm(this.#path, { force: true });
+    await rm(this.path, { force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.handle.close();
-    if (!this.#settled) await renamed(this.#path, this.#commonPath);
+    if (!this.#settled) await renamed(this.path, this.#commonPath);
   }
 }
 

@@ -6,6 +6,7 @@ import { digestOf, parseDigest, type Digest } from "../base/digest.ts";
 import { asTempDirError, makeTempDir } from "../base/files.ts";
 import type { Limits } from "../base/limits.ts";
 import { runInSlices, type Sliced } from "../base/slices.ts";
+import { BlobFile } from "../layers/blob-file.ts";
 import { joinPath, lastName, parentPath, type CleanPath } from "../layers/entry-path.ts";
 import { flatten } from "../layers/flatten.ts";
 import type { EntryLoss, LayerEntry, LayerIndex } from "../layers/layer-index.ts";
@@ -111,7 +112,8 @@ async function indexOf(blob: LayerBlob, limits: Limits): Promise<LayerIndex> {
     entry: (entry: LayerEntry) => void entries.push(entry),
     loss: (loss: EntryLoss) => void losses.push(loss),
   };
-  const facts = await scanLayer(blob, limits, sink, () => {});
+  using file = BlobFile.open(blob.path);
+  const facts = await scanLayer(blob, file, limits, sink, () => {});
   const { digest: blobDigest, diffId } = blob;
   return { blobDigest, diffId, ...facts, entries, losses };
 }

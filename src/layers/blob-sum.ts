@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import type { BlobFile } from "./blob-file.ts";
 
 /** Read at a time of what nobody else has read: little, mostly, as reading runs ahead of inflating. */
 const restBytes = 64 * 1024;
@@ -20,18 +20,13 @@ export class BlobSum {
     this.#bytes += piece.length;
   }
 
-  /** Reads what is left of the blob at `path`, and returns the sum of all of it. Blocks its thread. */
-  finish(path: string): number {
-    const file = openSync(path, "r");
-    try {
-      const buffer = Buffer.allocUnsafe(restBytes);
-      for (;;) {
-        const got = readSync(file, buffer, 0, buffer.length, this.#bytes);
-        if (got === 0) return this.#sum;
-        this.update(buffer.subarray(0, got));
-      }
-    } finally {
-      closeSync(file);
+  /** Reads what is left of the blob, and returns the sum of all of it. */
+  async finish(blob: BlobFile): Promise<number> {
+    const buffer = Buffer.allocUnsafe(restBytes);
+    for (;;) {
+      const got = await blob.read(buffer, this.#bytes);
+      if (got === 0) return this.#sum;
+      this.update(buffer.subarray(0, got));
     }
   }
 }

@@ -1,8 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import type { Digest } from "../base/digest.ts";
 import { messageOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
+import type { BlobFile } from "./blob-file.ts";
 import { layerFault } from "./layer-fault.ts";
 import type { Compression } from "./layer-index.ts";
 
@@ -40,8 +40,8 @@ export interface Inflated {
 export type PieceConsumer = (piece: Buffer) => void;
 
 /**
- * Reads a blob file through, inflates it by what its first bytes are (gzip, zstd, or neither), and hands every
- * inflated byte to `consume`. Meant for a worker: reading blocks the thread. The next piece inflates on Node's
+ * Reads a blob through, inflates it by what its first bytes are (gzip, zstd, or neither), and hands every
+ * inflated byte to `consume`. Meant for a worker: reading blocks the thread, but for bytes that are still on their way. The next piece inflates on Node's
  * thread pool while `consume` is at work on the last one, and at most two pieces of input and a few of output
  * are held, however slow `consume` is.
  *
@@ -51,37 +51,30 @@ export type PieceConsumer = (piece: Buffer) => void;
  * @throws BangerError LAYER_INVALID, LIMIT_INFLATED, LIMIT_RATIO, or whatever `consume` threw.
  */
 export async function inflateLayer(
-  path: string,
+  blob: BlobFile,
   options: InflateOptions,
   consume: PieceConsumer,
 ): Promise<Inflated> {
-  const file = openSync(path, "r");
-  try {
-    const blobBytes = fstatSync(file).size;
-    if (blobBytes === 0) throw refused(options, "blob-empty", "the blob has no bytes");
-    const compression = detectCompression(file);
-    const meter = new InflateMeter(options, blobBytes, consume);
-    const { onProgress = () => {}, onRead = () => {} } = options;
-    const source: BlobSource = { file, blobBytes, onProgress, onRead };
-    if (compression === "none") copyThrough(source, meter);
-    else await inflateThrough(source, compression, options, meter);
-    return { compression, inflatedBytes: meter.inflatedBytes };
-  } finally {
-    closeSync(file);
-  }
+  if (blob.bytes === 0) throw refused(options, "blob-empty", "the blob has no bytes");
+  const compression = await detectCompression(blob);
+  const meter = new InflateMeter(options, blob.bytes, consume);
+  const { onProgress = () => {}, onRead = () => {} } = options;
+  const source: BlobSource = { blob, onProgress, onRead };
+  if (compression === "none") await copyThrough(source, meter);
+  else await inflateThrough(source, compression, options, meter);
+  return { compression, inflatedBytes: meter.inflatedBytes };
 }
 
 interface BlobSource {
-  readonly file: number;
-  readonly blobBytes: number;
+  readonly blob: BlobFile;
   readonly onProgress: (compressedBytes: number) => void;
   readonly onRead: (compressed: Buffer) => void;
 }
 
 /** RFC 1952 section 2.3.1, RFC 8878 sections 3.1.1 and 3.1.2: a zstd stream may begin with a skippable frame. */
-function detectCompression(file: number): Compression {
+async function detectCompression(blob: BlobFile): Promise<Compression> {
   const magic = Buffer.alloc(4);
-  const got = readSync(file, magic, 0, 4, 0);
+  const got = await blob.read(magic, 0);
   if (got >= 2 && magic.readUInt16BE(0) === 0x1f8b) return "gzip";
   if (got === 4) {
     const word = magic.readUInt32LE(0);
@@ -127,10 +120,10 @@ class InflateMeter {
   }
 }
 
-function copyThrough(source: BlobSource, meter: InflateMeter): void {
-  const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, source.blobBytes));
+async function copyThrough(source: BlobSource, meter: InflateMeter): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, source.blob.bytes));
   for (let read = 0; ;) {
-    const got = readSync(source.file, buffer, 0, buffer.length, read);
+    const got = await source.blob.read(buffer, read);
     if (got === 0) return;
     read += got;
     source.onProgress(read);
@@ -179,7 +172,7 @@ async function inflateThrough(
   try {
     await Promise.race([feed(source, stream), finished]);
     await finished;
-    if (!meter.done) checkRest(source, stream.bytesWritten, compression, options);
+    if (!meter.done) await checkRest(source.blob, stream.bytesWritten, compression, options);
   } finally {
     stream.destroy();
   }
@@ -196,7 +189,7 @@ function giveBack({ buffer, byteOffset, length }: Buffer): void {
 
 /** Writes the blob to the stream, two pieces ahead at most. Never settles once the stream has failed. */
 async function feed(source: BlobSource, stream: Gunzip | ZstdDecompress): Promise<void> {
-  const size = Math.min(pieceBytes, source.blobBytes);
+  const size = Math.min(pieceBytes, source.blob.bytes);
   const slots = [
     { buffer: Buffer.allocUnsafe(size), free: Promise.resolve() },
     { buffer: Buffer.allocUnsafe(size), free: Promise.resolve() },
@@ -204,8 +197,8 @@ async function feed(source: BlobSource, stream: Gunzip | ZstdDecompress): Promis
   for (let read = 0; ;) {
     for (const slot of slots) {
       await slot.free;
+      const got = await source.blob.read(slot.buffer, read);
       if (stream.destroyed) return;
-      const got = readSync(source.file, slot.buffer, 0, size, read);
       if (got === 0) return void stream.end();
       read += got;
       source.onProgress(read);
@@ -227,15 +220,15 @@ function makeInflater(compression: "gzip" | "zstd", options: InflateOptions): Gu
 }
 
 /** The stream ends where the compressed data does, and says how far that was. */
-function checkRest(
-  source: BlobSource,
+async function checkRest(
+  blob: BlobFile,
   consumed: number,
   compression: "gzip" | "zstd",
   options: InflateOptions,
-): void {
+): Promise<void> {
   const buffer = Buffer.allocUnsafe(64 * 1024);
-  for (let at = consumed; at < source.blobBytes;) {
-    const got = readSync(source.file, buffer, 0, buffer.length, at);
+  for (let at = consumed; at < blob.bytes;) {
+    const got = await blob.read(buffer, at);
     if (got === 0) return;
     const padding = compression === "gzip" && buffer.subarray(0, got).every((byte) => byte === 0);
     if (!padding) {

@@ -83,10 +83,14 @@ export interface Loss extends EntryLoss {
   readonly layerDigest: Digest;
 }
 
-/** A verified blob on disk that holds a layer. */
-export interface LayerBlob {
+/** What a layer is called by the manifest, and what it inflates to by the config. */
+export interface LayerName {
   readonly digest: Digest;
   readonly diffId: Digest;
+}
+
+/** A verified blob on disk that holds a layer. */
+export interface LayerBlob extends LayerName {
   readonly path: string;
 }
 

@@ -1,11 +1,12 @@
 import { Digester, algorithmOf } from "../base/digest.ts";
 import type { Limits } from "../base/limits.ts";
+import type { BlobFile } from "./blob-file.ts";
 import { BlobSum } from "./blob-sum.ts";
 import { ContentHash, emptySha256 } from "./content-hash.ts";
 import { inflateLayer, type Inflated } from "./decompress.ts";
 import { layerFault } from "./layer-fault.ts";
 import type { EntryLoss, LayerEntry } from "./layer-index.ts";
-import type { LayerBlob } from "./root-tree.ts";
+import type { LayerName } from "./root-tree.ts";
 import type { ArchiveEntry, UnhashedFile } from "./tar/entry.ts";
 import { TarReader, type TarSink } from "./tar/tar-reader.ts";
 
@@ -29,30 +30,31 @@ export interface ScanFacts extends Inflated {
  * @throws BangerError LAYER_INVALID, LAYER_UNSAFE, DIFFID_MISMATCH or LIMIT_*.
  */
 export async function scanLayer(
-  blob: LayerBlob,
+  layer: LayerName,
+  blob: BlobFile,
   limits: Limits,
   sink: ScanSink,
   onProgress: (compressedBytes: number) => void,
 ): Promise<ScanFacts> {
-  const diffId = new Digester(algorithmOf(blob.diffId));
-  const reader = new TarReader(new HashingSink(sink), blob.digest, limits);
+  const diffId = new Digester(algorithmOf(layer.diffId));
+  const reader = new TarReader(new HashingSink(sink), layer.digest, limits);
   const sum = new BlobSum();
-  const options = { layer: blob.digest, limits, onProgress, onRead: (piece: Buffer) => sum.update(piece) };
-  const inflated = await inflateLayer(blob.path, options, (piece) => {
+  const options = { layer: layer.digest, limits, onProgress, onRead: (piece: Buffer) => sum.update(piece) };
+  const inflated = await inflateLayer(blob, options, (piece) => {
     diffId.update(piece);
     reader.push(piece);
   });
   reader.end();
   const found = diffId.digest();
-  if (found !== blob.diffId) {
-    const what = `it inflates to ${found}, and its diffID in the image's config is ${blob.diffId}`;
+  if (found !== layer.diffId) {
+    const what = `it inflates to ${found}, and its diffID in the image's config is ${layer.diffId}`;
     throw layerFault("DIFFID_MISMATCH", "diff-id", what, {
-      layer: blob.digest,
+      layer: layer.digest,
       entry: undefined,
       name: undefined,
     });
   }
-  return { ...inflated, blobCrc32: sum.finish(blob.path) };
+  return { ...inflated, blobCrc32: await sum.finish(blob) };
 }
 
 /** Holds a file's entry back until its content is hashed. */

@@ -1,5 +1,6 @@
-import { closeSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { serveJobs, type JobContext } from "../base/workers.ts";
+import { BlobFile } from "./blob-file.ts";
 import { IndexEncoder } from "./index/encode.ts";
 import { layerFault } from "./layer-fault.ts";
 import type { ScanJob, ScanJobProgress, ScanJobResult } from "./scan-job.ts";
@@ -17,12 +18,12 @@ serveJobs<ScanJob, ScanJobResult, ScanJobProgress>(scanIntoFile);
 async function scanIntoFile(job: ScanJob, context: JobContext<ScanJobProgress>): Promise<ScanJobResult> {
   const file = openSync(job.temporaryPath, "wx", 0o600);
   try {
-    const { digest: blobDigest, diffId } = job.blob;
+    using blob = typeof job.blob === "string" ? BlobFile.open(job.blob) : BlobFile.arriving(job.blob);
+    const { digest: blobDigest, diffId } = job.layer;
     const write = boundedWriter(file, job);
     const encoder = new IndexEncoder({ blobDigest, diffId }, write);
-    const facts = await scanLayer(job.blob, job.limits, encoder, throttled(context.progress));
+    const facts = await scanLayer(job.layer, blob, job.limits, encoder, throttled(context.progress));
     encoder.finish(facts);
-    renameSync(job.temporaryPath, job.indexPath);
     return { ...facts, entries: encoder.entries };
   } finally {
     closeSync(file);
@@ -36,7 +37,7 @@ function boundedWriter(file: number, job: ScanJob): (chunk: Buffer) => void {
     written += chunk.length;
     if (written > job.limits.indexFileBytes) {
       const what = `its names and attributes are more than ${job.limits.indexFileBytes} bytes together`;
-      const place = { layer: job.blob.digest, entry: undefined, name: undefined };
+      const place = { layer: job.layer.digest, entry: undefined, name: undefined };
       throw layerFault("LIMIT_ENTRIES", "index-bytes", what, place);
     }
     for (let at = 0; at < chunk.length;) at += writeSync(file, chunk, at);

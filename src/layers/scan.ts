@@ -1,21 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { ArrivingFile } from "../base/arrival.ts";
 import { hexOf, algorithmOf, type Digest } from "../base/digest.ts";
 import { utf8Bytes } from "../base/bytes.ts";
 import { BangerError, asBangerError } from "../base/error.ts";
 import { makeDir } from "../base/files.ts";
 import type { Limits } from "../base/limits.ts";
 import { WorkerPool, workerFile } from "../base/workers.ts";
+import { EarlyScan } from "./early-scan.ts";
 import { loadIndex, temporarySuffix } from "./index/cache.ts";
 import { layerFault } from "./layer-fault.ts";
 import type { Compression, LayerIndex } from "./layer-index.ts";
-import type { LayerBlob, ScannedBlob } from "./root-tree.ts";
-import type { ScanJob, ScanJobProgress, ScanJobResult } from "./scan-job.ts";
+import type { LayerBlob, LayerName, ScannedBlob } from "./root-tree.ts";
+import type { ScanPool } from "./scan-job.ts";
 
 const op = "scan layer";
-
-export type ScanPool = WorkerPool<ScanJob, ScanJobResult, ScanJobProgress>;
 
 /** Threads that scan; whoever makes them disposes of them. */
 export function makeScanPool(size?: number): ScanPool {
@@ -24,6 +25,11 @@ export function makeScanPool(size?: number): ScanPool {
 
 export interface LayerScannerOptions {
   readonly pool: ScanPool;
+  /**
+   * Threads for blobs that are still on their way; without them, none is scanned before it is whole. They are others
+   * than those of `pool`, as each is held for as long as its download takes.
+   */
+  readonly earlyPool?: ScanPool;
   /** The folder of cached indexes, `<cache>/oci/indexes`; made where it is missing. */
   readonly indexFolder: string;
   /** `entries` and `inflatedBytes` bound each layer; whoever puts an image together bounds their sum. */
@@ -34,8 +40,10 @@ export interface ScanOptions {
   /** As the manifest has it: a difference to what the bytes are is listed as a loss. */
   readonly mediaType: string;
   readonly signal: AbortSignal;
-  /** Compressed bytes read so far, several times a second. Not called where the index is cached. */
+  /** Compressed bytes read so far, several times a second. Not called where the index is cached, or was made early. */
   readonly onProgress?: (compressedBytes: number) => void;
+  /** What `scanArriving` gave for this blob. */
+  readonly early?: EarlyScan | undefined;
 }
 
 export interface ScannedLayer {
@@ -43,6 +51,8 @@ export interface ScannedLayer {
   readonly index: LayerIndex;
   /** The index of an earlier scan was used. */
   readonly cached: boolean;
+  /** It was scanned while the blob was on its way. */
+  readonly isEarly: boolean;
 }
 
 /** Where the index of a blob is kept. */
@@ -68,15 +78,30 @@ export class LayerScanner {
     if (signal.aborted) throw asBangerError(signal.reason, op);
     const path = indexPath(this.#options.indexFolder, blob.digest);
     const known = await this.#load(path, blob, signal);
-    if (known !== undefined) return scanned(blob, known, options.mediaType, true);
-    await this.#scanInto(path, blob, options);
+    if (known !== undefined)
+      return { ...scanned(blob, known, options.mediaType), cached: true, isEarly: false };
+    const isEarly = (await options.early?.keep(path)) === true;
+    if (!isEarly) await this.#scanInto(path, blob, options);
     const index = await this.#load(path, blob, signal);
     if (index === undefined)
       throw new BangerError("INTERNAL", `the index of layer ${blob.digest} was written and can't be read`, {
         op,
         hint: "Check the disk that holds the cache folder.",
       });
-    return scanned(blob, index, options.mediaType, false);
+    return { ...scanned(blob, index, options.mediaType), cached: false, isEarly };
+  }
+
+  /**
+   * Begins to scan a layer while its blob is still on its way. Give the result to `scan` once the blob is verified, and
+   * dispose of it in any case.
+   *
+   * @returns undefined where the layer's index is here already, or nobody scans early.
+   */
+  scanArriving(layer: LayerName, file: ArrivingFile, signal: AbortSignal): EarlyScan | undefined {
+    const { earlyPool: pool, indexFolder, limits } = this.#options;
+    const path = indexPath(indexFolder, layer.digest);
+    if (pool === undefined || existsSync(path)) return undefined;
+    return new EarlyScan({ pool, layer, file, limits, temporaryPath: temporaryBeside(path), signal });
   }
 
   async #load(path: string, blob: LayerBlob, signal: AbortSignal): Promise<BlobIndex | undefined> {
@@ -90,10 +115,11 @@ export class LayerScanner {
 
   async #scanInto(path: string, blob: LayerBlob, options: ScanOptions): Promise<void> {
     const { pool, limits } = this.#options;
-    const temporaryPath = `${path}.${randomBytes(6).toString("hex")}${temporarySuffix}`;
+    const temporaryPath = temporaryBeside(path);
     try {
       await makeDir(dirname(path));
-      await pool.run({ blob, limits, indexPath: path, temporaryPath }, options);
+      await pool.run({ layer: blob, blob: blob.path, limits, temporaryPath }, options);
+      await rename(temporaryPath, path);
     } catch (error) {
       await rm(temporaryPath, { force: true });
       throw asBangerError(error, op);
@@ -101,14 +127,17 @@ export class LayerScanner {
   }
 }
 
+function temporaryBeside(path: string): string {
+  return `${path}.${randomBytes(6).toString("hex")}${temporarySuffix}`;
+}
+
 type BlobIndex = LayerIndex & { readonly blobCrc32: number };
 
-function scanned(blob: LayerBlob, index: BlobIndex, mediaType: string, cached: boolean): ScannedLayer {
+function scanned(blob: LayerBlob, index: BlobIndex, mediaType: string): Pick<ScannedLayer, "blob" | "index"> {
   const { digest, diffId, path } = blob;
   return {
     blob: { digest, diffId, path, crc32: index.blobCrc32 },
     index: withMediaType(index, mediaType),
-    cached,
   };
 }
 

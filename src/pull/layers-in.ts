@@ -7,11 +7,15 @@ import type { ScannedBlob } from "../layers/root-tree.ts";
 import type { ImageSource, ResolvedImage, SourceOptions } from "../oci/image-source.ts";
 import type { PullEventBody, Stage } from "./events.ts";
 import type { StageClock } from "./stage-clock.ts";
+import { LayerScan } from "./layer-scan.ts";
 import { TurnQueue } from "./queue.ts";
 
 export interface LayersInput {
-  readonly source: ImageSource;
-  readonly image: ResolvedImage;
+  readonly source: Pick<ImageSource, "openBlob">;
+  readonly image: {
+    readonly manifest: Pick<ResolvedImage["manifest"], "layers">;
+    readonly config: Pick<ResolvedImage["config"], "diffIds">;
+  };
   readonly blobs: BlobCache;
   readonly scanner: LayerScanner;
   readonly limits: Limits;
@@ -26,8 +30,8 @@ export interface LayerIn {
 }
 
 /**
- * Brings all layers in, oldest first in the result: several downloads at once, and each layer scanned as soon as
- * it is whole while the others still download. A layer listed several times is fetched and scanned once.
+ * Brings all layers in, oldest first in the result: several downloads at once, and each layer scanned behind its
+ * download where a thread is free for that, else as soon as it is whole while the others still download. A layer listed several times is fetched and scanned once.
  *
  * The first failure stops the rest and is the one thrown, once all of it has stopped.
  */
@@ -71,12 +75,15 @@ async function bringLayerIn(input: LayersInput, downloads: TurnQueue, index: num
     onRetry: (notice) => emit("fetch", { kind: "retrying", ...notice }),
   };
 
+  const onProgress = progress("scan", "scanning");
+  await using scan = new LayerScan({ ...input, digest, diffId, mediaType, onProgress });
   const turn = await downloads.enter(signal, () => {});
   const fetched = await clock
     .time("fetch", () =>
       input.blobs.fetch(descriptor, (offset) => input.source.openBlob(descriptor, offset, options), {
         ...options,
         onProgress: progress("fetch", "fetching"),
+        onArriving: (file) => scan.begin(file),
       }),
     )
     .finally(() => turn[Symbol.dispose]());
@@ -93,15 +100,9 @@ async function bringLayerIn(input: LayersInput, downloads: TurnQueue, index: num
     sparedBytes,
   });
 
-  const scanned = await clock.time("scan", () =>
-    input.scanner.scan(
-      { digest, diffId, path },
-      { mediaType, signal, onProgress: progress("scan", "scanning") },
-    ),
-  );
-  const { blob, index: entries, cached: known } = scanned.value;
-  emitScanned(input, index, entries, known, scanned.durationMs);
-  return { blob, index: entries };
+  const scanned = await scan.finish(path);
+  emitScanned(input, index, scanned.index, scanned.cached, scanned.durationMs);
+  return scanned;
 }
 
 /** Another place of a layer that came in already: each place is reported once. */

@@ -8,6 +8,12 @@ export interface StageSpan {
   readonly end: number;
 }
 
+/** One part of a stage that is under way. */
+export interface StagePart {
+  /** Ends it, and tells what it took in milliseconds; again, and it took longer. */
+  readonly end: () => number;
+}
+
 /**
  * How long each stage took, from when its first part began to when its last one ended: stages may overlap, and a
  * stage may be entered many times (a scan for each layer).
@@ -27,15 +33,26 @@ export class StageClock {
     stage: Stage,
     work: () => Promise<T>,
   ): Promise<{ readonly value: T; readonly durationMs: number }> {
-    const begin = this.#now();
-    const span = this.#spans.get(stage) ?? { begin, end: begin };
-    this.#spans.set(stage, span);
+    const part = this.begin(stage);
     try {
       const value = await work();
-      return { value, durationMs: this.#now() - begin };
+      return { value, durationMs: part.end() };
     } finally {
-      span.end = Math.max(span.end, this.#now());
+      part.end();
     }
+  }
+
+  /** Begins one part of a stage, which counts once it ends. */
+  begin(stage: Stage): StagePart {
+    const begin = this.#now();
+    return {
+      end: () => {
+        const end = this.#now();
+        const span = this.#spans.get(stage) ?? { begin, end };
+        this.#spans.set(stage, { begin: Math.min(span.begin, begin), end: Math.max(span.end, end) });
+        return end - begin;
+      },
+    };
   }
 
   /** In the order of the road; stages that never began are left out. */

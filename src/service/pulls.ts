@@ -32,7 +32,8 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
   // What is in it and being removed goes before the folder itself does. Disposing twice is harmless.
   owned.use(trash);
   const pool = owned.use(makeScanPool());
-  const scanner = new LayerScanner({ pool, indexFolder: blobs.folders.indexes, limits });
+  const earlyPool = owned.use(makeScanPool());
+  const scanner = new LayerScanner({ pool, earlyPool, indexFolder: blobs.folders.indexes, limits });
   const builders = { direct: makeDirectBuilder(), e2fsprogs: e2fsprogsBuilder };
   const queue = new TurnQueue(limits.concurrentPulls);
   const resolves = new TurnQueue(limits.concurrentResolves);

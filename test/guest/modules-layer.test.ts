@@ -8,6 +8,7 @@ import { digestOf } from "../../src/base/digest.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
 import { runThrough } from "../../src/base/slices.ts";
 import { makeModulesLayer } from "../../src/guest/modules-layer.ts";
+import { BlobFile } from "../../src/layers/blob-file.ts";
 import { flatten } from "../../src/layers/flatten.ts";
 import type { EntryLoss, LayerEntry, LayerIndex } from "../../src/layers/layer-index.ts";
 import { lookUpPath } from "../../src/layers/resolve-path.ts";
@@ -26,7 +27,8 @@ async function indexOf(blob: LayerBlob): Promise<LayerIndex> {
     entry: (entry: LayerEntry) => void entries.push(entry),
     loss: (loss: EntryLoss) => void losses.push(loss),
   };
-  const facts = await scanLayer(blob, defaultLimits, sink, () => {});
+  using file = BlobFile.open(blob.path);
+  const facts = await scanLayer(blob, file, defaultLimits, sink, () => {});
   return { blobDigest: blob.digest, diffId: blob.diffId, ...facts, entries, losses };
 }
 

@@ -8,6 +8,7 @@ import { BangerError, hasReason, reasons, type Reason } from "../../src/base/err
 import { makeTempDir } from "../../src/base/files.ts";
 import { defaultLimits, type Limits } from "../../src/base/limits.ts";
 import { runInSlices } from "../../src/base/slices.ts";
+import { BlobFile } from "../../src/layers/blob-file.ts";
 import { flatten } from "../../src/layers/flatten.ts";
 import type { LayerBlob } from "../../src/layers/root-tree.ts";
 import { LayerScanner, makeScanPool } from "../../src/layers/scan.ts";
@@ -82,7 +83,8 @@ async function refusedAfter(blob: LayerBlob, limits: Limits): Promise<{ error: B
   let read = 0;
   const sink = { entry: () => {}, loss: () => {} };
   try {
-    await scanLayer(blob, limits, sink, (bytes) => (read = Math.max(read, bytes)));
+    using file = BlobFile.open(blob.path);
+    await scanLayer(blob, file, limits, sink, (bytes) => (read = Math.max(read, bytes)));
   } catch (error) {
     assert.ok(error instanceof BangerError, String(error));
     return { error, read };

@@ -7,6 +7,7 @@ import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { BangerError, type Reason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
+import { BlobFile } from "../../src/layers/blob-file.ts";
 import { inflateLayer, type Inflated, type InflateOptions } from "../../src/layers/decompress.ts";
 import { someLayer } from "./read-tar.ts";
 
@@ -26,7 +27,8 @@ async function inflate(
   await writeFile(path, bytes);
   const pieces: Buffer[] = [];
   const options = { layer: someLayer, limits: { ...defaultLimits, ...limits } };
-  const inflated = await inflateLayer(path, options, (piece) => pieces.push(Buffer.from(piece)));
+  using blob = BlobFile.open(path);
+  const inflated = await inflateLayer(blob, options, (piece) => pieces.push(Buffer.from(piece)));
   return { ...inflated, out: Buffer.concat(pieces) };
 }
 
@@ -196,7 +198,8 @@ for (const [name, compressed] of [
     await writeFile(path, compressed);
     let pieces = 0;
     const stop = new BangerError("LAYER_UNSAFE", "enough", { op: "test" });
-    const work = inflateLayer(path, { layer: someLayer, limits: defaultLimits }, () => {
+    using blob = BlobFile.open(path);
+    const work = inflateLayer(blob, { layer: someLayer, limits: defaultLimits }, () => {
       pieces++;
       throw stop;
     });
@@ -214,7 +217,8 @@ for (const [name, compressed] of [
       limits: defaultLimits,
       onProgress: (bytes: number) => void seen.push(bytes),
     };
-    await inflateLayer(path, options, () => {});
+    using blob = BlobFile.open(path);
+    await inflateLayer(blob, options, () => {});
     assert.equal(seen.at(-1), compressed.length);
     assert.deepEqual(
       seen,
@@ -258,7 +262,8 @@ for (const [what, bytes] of [
     await writeFile(path, bytes);
     const read: Buffer[] = [];
     const onRead = (piece: Buffer): void => void read.push(Buffer.from(piece));
-    await inflateLayer(path, { layer: someLayer, limits: defaultLimits, onRead }, () => {});
+    using blob = BlobFile.open(path);
+    await inflateLayer(blob, { layer: someLayer, limits: defaultLimits, onRead }, () => {});
     assert.ok(Buffer.concat(read).equals(bytes));
   });
 
@@ -268,7 +273,8 @@ for (const [what, bytes] of [
     await writeFile(path, bytes.subarray(0, bytes.length - 3));
     let got = 0;
     const options = { layer: someLayer, limits: defaultLimits, until: 1_200_000 };
-    const { inflatedBytes } = await inflateLayer(path, options, (piece) => {
+    using blob = BlobFile.open(path);
+    const { inflatedBytes } = await inflateLayer(blob, options, (piece) => {
       got += piece.length;
     });
     assert.equal(inflatedBytes, got);

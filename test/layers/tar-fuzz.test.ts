@@ -7,6 +7,7 @@ import { digestOf } from "../../src/base/digest.ts";
 import { BangerError } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
+import { BlobFile } from "../../src/layers/blob-file.ts";
 import { scanLayer } from "../../src/layers/scan-layer.ts";
 import { compress } from "./layer-blob.ts";
 import { readTar, someLayer } from "./read-tar.ts";
@@ -181,7 +182,8 @@ test("mutated blobs are read or refused, and nothing else", async () => {
     const layer = { digest: someLayer, diffId: digestOf(archive), path };
     const sink = { entry: () => {}, loss: () => {} };
     try {
-      await scanLayer(layer, defaultLimits, sink, () => {});
+      using file = BlobFile.open(path);
+      await scanLayer(layer, file, defaultLimits, sink, () => {});
     } catch (error) {
       refused++;
       assert.ok(error instanceof BangerError, String(error));

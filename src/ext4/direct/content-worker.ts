@@ -3,6 +3,7 @@ import { shortDigest, type Digest } from "../../base/digest.ts";
 import { BangerError, asBangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
 import { serveJobs } from "../../base/workers.ts";
+import { BlobFile } from "../../layers/blob-file.ts";
 import { BlobSum } from "../../layers/blob-sum.ts";
 import { inflateLayer } from "../../layers/decompress.ts";
 import { sourceEnd, type PackedRuns } from "./content-runs.ts";
@@ -51,12 +52,13 @@ async function writeLayer(job: ContentJob, fd: number, progress: (bytes: number)
     reported = writer.takenBytes;
   };
   const options = { layer: job.layer, limits: job.limits, until: sourceEnd(job.runs) };
-  await inflateLayer(job.blob, { ...options, onRead: (piece: Buffer) => sum.update(piece) }, (piece) => {
+  using blob = BlobFile.open(job.blob);
+  await inflateLayer(blob, { ...options, onRead: (piece: Buffer) => sum.update(piece) }, (piece) => {
     writer.take(piece);
     report(reportBytes);
   });
   writer.end();
-  if (sum.finish(job.blob) !== job.crc32) throw decayed(job.layer);
+  if ((await sum.finish(blob)) !== job.crc32) throw decayed(job.layer);
   report(1);
 }
 

@@ -2,6 +2,7 @@ import { Digester, algorithmOf, shortDigest, type Digest } from "../../base/dige
 import { BangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
 import { serveJobs } from "../../base/workers.ts";
+import { BlobFile } from "../../layers/blob-file.ts";
 import { inflateLayer } from "../../layers/decompress.ts";
 import {
   LayerFiles,
@@ -71,7 +72,8 @@ async function stageLayer(
   const files = new LayerFiles(folder, job.files);
   const digester = new Digester(algorithmOf(job.diffId));
   let reported = 0;
-  await inflateLayer(job.blob, { layer: job.layer, limits: job.limits }, (piece) => {
+  using blob = BlobFile.open(job.blob);
+  await inflateLayer(blob, { layer: job.layer, limits: job.limits }, (piece) => {
     files.take(piece);
     digester.update(piece);
     if (files.writtenBytes - reported < reportBytes) return;

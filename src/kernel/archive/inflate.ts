@@ -4,6 +4,7 @@ import type { Digest } from "../../base/digest.ts";
 import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
 import { run } from "../../base/exec.ts";
 import type { Limits } from "../../base/limits.ts";
+import { BlobFile } from "../../layers/blob-file.ts";
 import { inflateLayer } from "../../layers/decompress.ts";
 import { tooLargeHint } from "../kernel-errors.ts";
 import { asSourceFault, sourceFault } from "./archive-fault.ts";
@@ -57,7 +58,8 @@ export async function inflate(
       case "layer": {
         // A kernel's archive is no layer: its own bound on bytes comes first.
         const bounds = { ...limits, inflatedBytes: Math.min(limits.inflatedBytes, limits.kernelBytes) };
-        await inflateLayer(job.path, { layer: job.digest, limits: bounds }, (piece) => {
+        using blob = BlobFile.open(job.path);
+        await inflateLayer(blob, { layer: job.digest, limits: bounds }, (piece) => {
           check();
           consume(piece);
         });
