@@ -698,6 +698,8 @@ export type LayerScanned = Message<"banger.image.v1.LayerScanned"> & {
   cached: boolean;
 
   /**
+   * From its beginning, which may be while the layer was still on its way.
+   *
    * @generated from field: google.protobuf.Duration duration = 7;
    */
   duration?: Duration | undefined;
