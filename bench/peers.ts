@@ -80,23 +80,27 @@ function tarballsMissing(): string | undefined {
   return old ? `mke2fs ${major}.${minor}.${patch} reads no tarballs; BENCH_MKE2FS names another` : undefined;
 }
 
-/** A tool that makes a file system of one merged tarball. */
-function ofTarball(name: string, what: string, missing: Tool["missing"], words: Words): Tool {
+/** A tool that makes a file system of one merged tarball, compressed or not. */
+function ofTarball(
+  { pack, ...tool }: Pick<Tool, "name" | "what" | "image"> & { readonly pack: "-cf" | "-czf" },
+  missing: Tool["missing"],
+  words: Words,
+): Tool {
   return {
-    name,
+    ...tool,
     slow: true,
-    what: `umoci unpack, tar, ${what}`,
+    what: `umoci unpack, tar, ${tool.what}`,
     missing: () => notOnPath("umoci", "tar") ?? missing(),
     run: async (place) => {
       const unpacked = await unpack(place);
       const tarball = join(place.work, "merged.tar");
       const tree = join(place.work, "tree");
-      const packed = await measure("tar", ["--xattrs", "--numeric-owner", "-C", tree, "-cf", tarball, "."]);
+      const packed = await measure("tar", ["--xattrs", "--numeric-owner", "-C", tree, pack, tarball, "."]);
       const [program = "", ...args] = words(tarball, emptyFile(join(place.work, "image")));
       return together([
         ["unpack", unpacked],
         ["tar", packed],
-        [name, await measure(program, args)],
+        [tool.name, await measure(program, args)],
       ]);
     },
   };
@@ -104,15 +108,22 @@ function ofTarball(name: string, what: string, missing: Tool["missing"], words: 
 
 type Words = (tarball: string, image: string) => readonly string[];
 
+function ofMke2fs(tarball: string, image: string): readonly string[] {
+  return [mke2fs, "-F", "-q", "-t", "ext4", "-d", tarball, image];
+}
+
 /** What others make of the same layers. Those that are not installed are left out, and named. */
 export const peers: readonly Tool[] = [
   byHand,
-  ofTarball("mke2fs-tar", "mke2fs -d of the tarball", tarballsMissing, (tarball, image) => {
-    return [mke2fs, "-F", "-q", "-t", "ext4", "-d", tarball, image];
-  }),
+  ofTarball({ name: "mke2fs-tar", what: "mke2fs -d of the tarball", pack: "-cf" }, tarballsMissing, ofMke2fs),
+  // One image is enough for what it is to show: the same work with the inflating that layers take.
   ofTarball(
-    "tar2ext4",
-    "hcsshim's tar2ext4",
+    { name: "mke2fs-tgz", what: "mke2fs -d of the tarball, which is gzip's", image: "big", pack: "-czf" },
+    tarballsMissing,
+    ofMke2fs,
+  ),
+  ofTarball(
+    { name: "tar2ext4", what: "hcsshim's tar2ext4", pack: "-cf" },
     () => notOnPath("tar2ext4"),
     (tarball, image) => {
       return ["tar2ext4", "-i", tarball, "-o", image];

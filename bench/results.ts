@@ -109,6 +109,12 @@ export const ratios: readonly Ratio[] = [
     most: 0.4,
     of: (image) => ratio(secondsOf(image, "direct"), secondsOf(image, "mke2fs-tar", "mke2fs-tar")),
   },
+  {
+    image: "big",
+    what: "direct to mke2fs -d of a gzip'd tarball that is merged already",
+    most: 0.4,
+    of: (image) => ratio(secondsOf(image, "direct"), secondsOf(image, "mke2fs-tgz", "mke2fs-tgz")),
+  },
   memory("big", 300),
   memory("small-files", 300),
   memory("million", 2000),
