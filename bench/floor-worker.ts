@@ -21,19 +21,15 @@ serveJobs<FloorJob, number>(async ({ layer, hash, write, until }) => {
   let written = 0;
   const options = { layer: layer.digest, limits: defaultLimits };
   using blob = BlobFile.open(layer.path);
-  const { inflatedBytes } = await inflateLayer(
-    blob,
-    hash ? options : { ...options, until: () => until },
-    (piece) => {
-      sha256?.update(piece);
-      if (write === undefined || fd === undefined) return;
-      const count = Math.min(piece.length, write.bytes - written);
-      for (let done = 0; done < count;) {
-        done += writeSync(fd, piece, done, count - done, write.position + written + done);
-      }
-      written += count;
-    },
-  );
+  const { inflatedBytes } = await inflateLayer(blob, hash ? options : { ...options, until }, (piece) => {
+    sha256?.update(piece);
+    if (write === undefined || fd === undefined) return;
+    const count = Math.min(piece.length, write.bytes - written);
+    for (let done = 0; done < count;) {
+      done += writeSync(fd, piece, done, count - done, write.position + written + done);
+    }
+    written += count;
+  });
   if (fd !== undefined) closeSync(fd);
   return inflatedBytes;
 });

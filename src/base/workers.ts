@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
-import { Worker, parentPort, type ResourceLimits, type Transferable } from "node:worker_threads";
+import { Worker, parentPort, type ResourceLimits } from "node:worker_threads";
 import { BangerError, asBangerError, isReason, type Reason } from "./error.ts";
 
 /** How a worker's file is named beside the module that starts it: `.ts` in a checkout, `.js` once compiled. */
@@ -26,15 +26,12 @@ type FromWorker<R, P> =
 export interface JobOptions<P> {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: P) => void;
-  /** What of the job is handed over instead of copied. */
-  readonly transfer?: readonly Transferable[];
 }
 
 interface Queued<J, R, P> {
   readonly job: J;
   readonly signal: AbortSignal;
   readonly onProgress: (value: P) => void;
-  readonly transfer: readonly Transferable[];
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -62,11 +59,23 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     this.#limits = limits;
   }
 
+  /**
+   * Starts threads before there is work for them, up to the pool's size: a thread takes some 50 ms to be ready, which
+   * the caller may have other work for.
+   */
+  warm(count: number): void {
+    while (this.#all.size < count) {
+      const worker = this.#start();
+      if (worker === undefined) return;
+      this.#idle.push(worker);
+    }
+  }
+
   /** @throws BangerError what the job threw, CANCELLED, or INTERNAL where its thread died. */
   run(job: J, options: JobOptions<P>): Promise<R> {
     const { promise, resolve, reject } = Promise.withResolvers<R>();
-    const { signal, onProgress = () => {}, transfer = [] } = options;
-    this.#queue.push({ job, signal, onProgress, transfer, resolve, reject });
+    const onProgress = options.onProgress ?? (() => {});
+    this.#queue.push({ job, signal: options.signal, onProgress, resolve, reject });
     this.#dispatch();
     return promise;
   }
@@ -141,7 +150,7 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     worker.ref();
     if (queued.signal.aborted) return abort();
     queued.signal.addEventListener("abort", abort, { once: true });
-    worker.postMessage(queued.job, queued.transfer);
+    worker.postMessage(queued.job);
   }
 }
 

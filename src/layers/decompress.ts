@@ -5,7 +5,12 @@ import type { Limits } from "../base/limits.ts";
 import type { BlobFile } from "./blob-file.ts";
 import { layerFault } from "./layer-fault.ts";
 import type { Compression } from "./layer-index.ts";
-import { PieceQueue, pieceBytes } from "./piece-queue.ts";
+
+/**
+ * Bytes of a piece, read and inflated. Node hands each piece to its thread pool and back: at 16 KiB, its default,
+ * that costs as much again as inflating; at 1 MiB nothing that can be measured.
+ */
+const pieceBytes = 1024 * 1024;
 
 export interface InflateOptions {
   /** Names the layer in errors. */
@@ -19,10 +24,10 @@ export interface InflateOptions {
    */
   readonly onRead?: (compressed: Buffer) => void;
   /**
-   * So many inflated bytes are all that is wanted, as far as is known by then: the rest is not inflated, nor is any
-   * checksum at its end looked at. Asked after each piece; without it, everything is wanted.
+   * So many inflated bytes are all that is wanted: the rest is not inflated, nor is any checksum at its end looked at.
+   * Without it, everything.
    */
-  readonly until?: () => number;
+  readonly until?: number;
 }
 
 export interface Inflated {
@@ -31,17 +36,14 @@ export interface Inflated {
   readonly inflatedBytes: number;
 }
 
-/**
- * Takes inflated bytes in order. The piece is the consumer's only until it returns, or until what it returned is
- * fulfilled: none other comes before that. Throwing stops the work.
- */
-export type PieceConsumer = (piece: Buffer) => void | Promise<void>;
+/** Takes inflated bytes in order. The piece is the consumer's only until it returns. Throwing stops the work. */
+export type PieceConsumer = (piece: Buffer) => void;
 
 /**
  * Reads a blob through, inflates it by what its first bytes are (gzip, zstd, or neither), and hands every
  * inflated byte to `consume`. Meant for a worker: reading blocks the thread, but for bytes that are still on their way. The next piece inflates on Node's
  * thread pool while `consume` is at work on the last one, and at most two pieces of input and a few of output
- * are held, however slow `consume` is; while it has a promise of its own to keep, some more.
+ * are held, however slow `consume` is.
  *
  * Several gzip members or zstd frames are one stream (RFC 1952 section 2.2, RFC 8878 section 3.1), and their checksums are
  * verified. After the last gzip member zeros are padding, as gzip(1) has it; anything else is refused.
@@ -99,10 +101,10 @@ class InflateMeter {
   /** All that is wanted is here, though the stream may go on. */
   get done(): boolean {
     const { until } = this.#options;
-    return until !== undefined && this.inflatedBytes >= until();
+    return until !== undefined && this.inflatedBytes >= until;
   }
 
-  take(piece: Buffer): void | Promise<void> {
+  take(piece: Buffer): void {
     this.inflatedBytes += piece.length;
     const { layer, limits } = this.#options;
     const place = { layer, entry: undefined, name: undefined };
@@ -114,7 +116,7 @@ class InflateMeter {
       const what = `it inflates to more than ${limits.inflateRatio} times its size`;
       throw layerFault("LIMIT_RATIO", "inflate-ratio", what, place);
     }
-    return this.#consume(piece);
+    this.#consume(piece);
   }
 }
 
@@ -127,7 +129,7 @@ async function copyThrough(source: BlobSource, meter: InflateMeter): Promise<voi
     source.onProgress(read);
     const piece = buffer.subarray(0, got);
     source.onRead(piece);
-    await meter.take(piece);
+    meter.take(piece);
     if (meter.done) return;
   }
 }
@@ -139,15 +141,50 @@ async function inflateThrough(
   meter: InflateMeter,
 ): Promise<void> {
   const stream = makeInflater(compression, options);
-  const pieces = new PieceQueue(stream, meter);
-  stream.once("error", (error) => pieces.fail(inflateFault(compression, options, error)));
+  const { promise: finished, resolve, reject } = Promise.withResolvers<void>();
+  // A piece is set aside here and consumed in a microtask, when the stream has already sent the next one to the
+  // thread pool: inflating and consuming overlap. A microtask comes before any further event, so little is held.
+  const waiting: Buffer[] = [];
+  const drain = (): void => {
+    try {
+      for (let piece = waiting.shift(); piece !== undefined; piece = waiting.shift()) {
+        meter.take(piece);
+        giveBack(piece);
+        if (!meter.done) continue;
+        waiting.length = 0;
+        resolve();
+        stream.destroy();
+      }
+    } catch (error) {
+      waiting.length = 0;
+      reject(error);
+      stream.destroy();
+    }
+  };
+  stream.on("data", (piece: Buffer) => {
+    if (waiting.push(piece) === 1) queueMicrotask(drain);
+  });
+  stream.once("end", () => {
+    drain();
+    resolve();
+  });
+  stream.once("error", (error) => reject(inflateFault(compression, options, error)));
   try {
-    await Promise.race([feed(source, stream), pieces.finished]);
-    await pieces.finished;
+    await Promise.race([feed(source, stream), finished]);
+    await finished;
     if (!meter.done) await checkRest(source.blob, stream.bytesWritten, compression, options);
   } finally {
     stream.destroy();
   }
+}
+
+/**
+ * Frees a piece's memory without waiting for the collector, which lets 50 MB and more gather in each thread. The stream
+ * has no more use for a buffer that is filled to its end: it has taken a new one by then.
+ */
+function giveBack({ buffer, byteOffset, length }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === pieceBytes && byteOffset + length === pieceBytes)
+    buffer.transfer(0);
 }
 
 /** Writes the blob to the stream, two pieces ahead at most. Never settles once the stream has failed. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BangerError, hasReason } from "../../src/base/error.ts";
 import { WorkerPool, workerFile } from "../../src/base/workers.ts";
 import type { EchoJob } from "./echo-worker.ts";
@@ -54,18 +55,20 @@ test("aborting stops a job that never would", async () => {
   assert.equal(await waiting, "said");
 });
 
-test("a job that is not to wait is refused while all threads are busy", async () => {
-  await using workers = pool(1);
-  const controller = new AbortController();
-  const hung = workers.tryRun("hang", { signal: controller.signal });
-  assert.equal(workers.tryRun("say", { signal }), undefined);
-  controller.abort();
-  await assert.rejects(hung ?? assert.fail("a thread was free"));
-  assert.equal(await workers.tryRun("say", { signal }), "said");
+test("threads may be ready before there is work", async () => {
+  await using workers = pool(2);
+  workers.warm(9);
+  assert.deepEqual(await Promise.all(["say", "say", "say"].map(() => workers.run("say", { signal }))), [
+    "said",
+    "said",
+    "said",
+  ]);
 });
 
-test("a thread that can't start fails its job and takes nobody with it", async () => {
+test("a thread that fails before there is work takes nobody with it", async () => {
   await using broken = new WorkerPool<EchoJob, string, number>("/nowhere/worker.ts", 1);
+  broken.warm(1);
+  await sleep(100);
   await assert.rejects(broken.run("say", { signal }), (error) => hasReason(error, "INTERNAL"));
 });
 

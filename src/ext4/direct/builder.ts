@@ -5,7 +5,7 @@ import { sideBySide } from "../../base/side-by-side.ts";
 import { runInSlices } from "../../base/slices.ts";
 import type { BuildInput, OwnershipFacts, RootfsBuild, RootfsBuilder } from "../builder.ts";
 import { createSparse } from "../sparse-file.ts";
-import { contentPool, ContentWriting } from "./contents.ts";
+import { contentPool, writeContents, type ContentPool } from "./contents.ts";
 import type { LayoutPlan } from "./plan.ts";
 import { planLayout } from "./plan-layout.ts";
 import { writeMetadata, type MetadataFacts } from "./write-metadata.ts";
@@ -39,29 +39,26 @@ export function makeDirectBuilder(threads: number = defaultThreads): RootfsBuild
 }
 
 async function build(input: BuildInput, threads: number): Promise<RootfsBuild> {
-  const { tree, layers, limits, signal, sizeBytes, reserveBytes, uuid, hashSeed, target } = input;
   await using pool = contentPool(threads);
-  // Threads get ready, and begin, while this one plans.
-  await using contents = new ContentWriting({ target, layers, limits, pool, signal }, threads);
+  // Threads get ready while this one plans.
+  pool.warm(Math.min(threads, input.layers.length));
+  const { tree, layers, signal, sizeBytes, reserveBytes, uuid, hashSeed, target } = input;
   const planned = { tree, layerCount: layers.length, sizeBytes, reserveBytes, uuid, hashSeed };
   const plan = await runInSlices(planLayout(planned), signal);
   await createSparse(target, plan.sizeBytes, op);
-  const facts = await write(plan, input, contents);
+  const facts = await write(plan, input, pool);
   return new DirectBuild({ sizeBytes: plan.sizeBytes, contentBytes: plan.contentBytes }, facts);
 }
 
 /** Contents and metadata at once, as they meet in no block. */
-async function write(
-  plan: LayoutPlan,
-  { target, onProgress, signal: outer }: BuildInput,
-  contents: ContentWriting,
-): Promise<MetadataFacts> {
+async function write(plan: LayoutPlan, input: BuildInput, pool: ContentPool): Promise<MetadataFacts> {
+  const { target, layers, limits, onProgress } = input;
   const total = plan.contentBytes;
   const onBytes = (done: number): void => onProgress({ done, total, unit: "bytes" });
   await using file = await open(target, "r+");
-  const [facts] = await sideBySide(outer, (signal) => [
+  const [facts] = await sideBySide(input.signal, (signal) => [
     writeMetadata(plan.metadata, file, signal),
-    contents.write(plan.runsByLayer, { signal, onBytes }),
+    writeContents(plan.runsByLayer, { target, layers, limits, pool, signal, onBytes }),
   ]);
   return facts;
 }

@@ -1,5 +1,4 @@
 import { closeSync, constants, openSync } from "node:fs";
-import type { MessagePort } from "node:worker_threads";
 import { shortDigest, type Digest } from "../../base/digest.ts";
 import { BangerError, asBangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
@@ -17,10 +16,9 @@ export interface ContentJob {
   readonly layer: Digest;
   /** Of the blob when it was scanned. */
   readonly crc32: number;
-  /** The image, which is there and has its final length by the time that the runs come. */
+  /** The image, which is there and has its final length. */
   readonly target: string;
-  /** Gives the layer's PackedRuns, once: until then the layer's first bytes are inflated, and kept. */
-  readonly runs: MessagePort;
+  readonly runs: PackedRuns;
   readonly limits: Limits;
 }
 
@@ -33,80 +31,35 @@ const reportBytes = 4 * 1024 * 1024;
 const op = "write contents";
 
 serveJobs<ContentJob, null, ContentProgress>(async (job, { progress }) => {
+  const fd = openSync(job.target, constants.O_WRONLY | constants.O_NOFOLLOW);
   try {
-    await writeLayer(job, progress);
+    await writeLayer(job, fd, progress);
   } catch (error) {
     throw named(error, job.target);
+  } finally {
+    closeSync(fd);
   }
   return null;
 });
 
-async function writeLayer(job: ContentJob, progress: (bytes: number) => void): Promise<void> {
-  const planned = new Promise<PackedRuns>((resolve) => void job.runs.once("message", resolve));
-  using blob = BlobFile.open(job.blob);
-  using contents = new LayerContents(job.target, progress);
+async function writeLayer(job: ContentJob, fd: number, progress: (bytes: number) => void): Promise<void> {
+  const writer = new RunWriter(job.runs, new GatheredWrites(fd));
   const sum = new BlobSum();
-  const { layer, limits } = job;
-  const onRead = (piece: Buffer): void => sum.update(piece);
-  const options = { layer, limits, onRead, until: () => contents.end };
-  const begin = async (piece: Buffer): Promise<void> => {
-    contents.plan(await planned);
-    contents.take(piece);
+  let reported = 0;
+  const report = (least: number): void => {
+    if (writer.takenBytes - reported < least) return;
+    progress(writer.takenBytes - reported);
+    reported = writer.takenBytes;
   };
-  await inflateLayer(blob, options, (piece) => {
-    return contents.isPlanned ? contents.take(piece) : begin(piece);
+  const options = { layer: job.layer, limits: job.limits, until: sourceEnd(job.runs) };
+  using blob = BlobFile.open(job.blob);
+  await inflateLayer(blob, { ...options, onRead: (piece: Buffer) => sum.update(piece) }, (piece) => {
+    writer.take(piece);
+    report(reportBytes);
   });
-  if (contents.end === 0) return;
-  contents.finish();
+  writer.end();
   if ((await sum.finish(blob)) !== job.crc32) throw decayed(job.layer);
-}
-
-/** What is alive of a layer, on its way to the image. Nothing is opened before it is known where it goes. */
-class LayerContents implements Disposable {
-  readonly #target: string;
-  readonly #progress: (bytes: number) => void;
-  #fd: number | undefined;
-  #writer: RunWriter | undefined;
-  #reported = 0;
-  /** Where in the inflated layer the last live byte is. */
-  end = Infinity;
-
-  constructor(target: string, progress: (bytes: number) => void) {
-    this.#target = target;
-    this.#progress = progress;
-  }
-
-  get isPlanned(): boolean {
-    return this.#writer !== undefined;
-  }
-
-  plan(runs: PackedRuns): void {
-    this.#fd = openSync(this.#target, constants.O_WRONLY | constants.O_NOFOLLOW);
-    this.#writer = new RunWriter(runs, new GatheredWrites(this.#fd));
-    this.end = sourceEnd(runs);
-  }
-
-  take(piece: Buffer): void {
-    this.#writer?.take(piece);
-    this.#report(reportBytes);
-  }
-
-  /** @throws BangerError LAYER_INVALID where the layer ended before its last live byte. */
-  finish(): void {
-    this.#writer?.end();
-    this.#report(1);
-  }
-
-  #report(least: number): void {
-    const taken = this.#writer?.takenBytes ?? 0;
-    if (taken - this.#reported < least) return;
-    this.#progress(taken - this.#reported);
-    this.#reported = taken;
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-  }
+  report(1);
 }
 
 /** A blob that is not what was scanned: what is written of it may be anything. */

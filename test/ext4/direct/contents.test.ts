@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { BangerError, type Reason } from "../../../src/base/error.ts";
 import { makeTempDir } from "../../../src/base/files.ts";
 import { defaultLimits } from "../../../src/base/limits.ts";
-import { contentPool, ContentWriting } from "../../../src/ext4/direct/contents.ts";
+import { contentPool, writeContents } from "../../../src/ext4/direct/contents.ts";
 import type { ScannedBlob } from "../../../src/layers/root-tree.ts";
 import { writeBlob, writeLayer } from "../../layers/layer-blob.ts";
 import { noise } from "../sample-tree.ts";
@@ -26,12 +26,11 @@ interface Work {
 
 let images = 0;
 
-async function write({ folder, layers, plan, ...rest }: Work, threads = 2, ahead = threads): Promise<Buffer> {
+async function write({ folder, layers, plan, ...rest }: Work, threads = 2): Promise<Buffer> {
   const target = emptyImage(join(folder, `image-${images++}`), plan.sizeBytes);
   const { signal = forever, onBytes = () => {} } = rest;
   await using pool = contentPool(threads);
-  await using contents = new ContentWriting({ target, layers, limits: defaultLimits, pool, signal }, ahead);
-  await contents.write(plan.runsByLayer, { signal, onBytes });
+  await writeContents(plan.runsByLayer, { target, layers, limits: defaultLimits, pool, signal, onBytes });
   return readFileSync(target);
 }
 
@@ -69,56 +68,13 @@ test("layers of each compression, with any number of threads, give the same byte
   }
 });
 
-for (const compression of ["gzip", "zstd", "none"] as const) {
-  test(`${compression}: what is inflated before its place is known goes there as well, however much it is`, async () => {
-    await using folder = await makeTempDir("banger-test-");
-    const live = Buffer.concat(Array.from({ length: 40 }, (_, i) => noise(1_000_000, `${i}`)));
-    const layer = await writeLayer(folder.path, live, compression);
-    const target = emptyImage(join(folder.path, "image"), 40_001_536);
-    await using pool = contentPool(1);
-    const context = { target, layers: [layer], limits: defaultLimits, pool, signal: forever };
-    await using contents = new ContentWriting(context, 1);
-    // Long enough for the thread to have inflated all that it keeps, and to wait; the bytes are right in any case.
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    await contents.write([packed([0, 0, live.length])], { signal: forever, onBytes: () => {} });
-    assert.ok(readFileSync(target).subarray(0, live.length).equals(live));
-  });
-}
-
-test("threads that wait for layers with nothing alive are there for the others", async () => {
-  await using folder = await makeTempDir("banger-test-");
-  const bytes = noise(100_000);
-  const [dead, live] = [await writeLayer(folder.path, noise(300_000)), await writeLayer(folder.path, bytes)];
-  const plan = { runsByLayer: [packed(), packed(), packed([0, 0, 100_000])], sizeBytes: 102_400 };
-  const image = await write({ folder: folder.path, layers: [dead, dead, live], plan }, 2, 2);
-  assert.ok(image.subarray(0, 100_000).equals(bytes));
-});
-
-test("contents whose places never come are given up, and so are the threads", async () => {
-  await using folder = await makeTempDir("banger-test-");
-  const layer = await writeLayer(folder.path, noise(3_000_000));
-  const target = join(folder.path, "was never made");
-  await using pool = contentPool(2);
-  {
-    const context = { target, layers: [layer, layer], limits: defaultLimits, pool, signal: forever };
-    await using _contents = new ContentWriting(context, 2);
-  }
-  // Both threads are free again: this is not waited for in vain.
-  const image = emptyImage(join(folder.path, "image"), 3_002_368);
-  const context = { target: image, layers: [layer, layer], limits: defaultLimits, pool, signal: forever };
-  await using contents = new ContentWriting(context, 2);
-  await contents.write([packed([0, 0, 3_000_000])], { signal: forever, onBytes: () => {} });
-});
-
 test("a layer with nothing alive is not opened", async () => {
   await using folder = await makeTempDir("banger-test-");
   const layer = await writeLayer(folder.path, noise(10_000));
   const gone: ScannedBlob = { ...layer, path: join(folder.path, "is not there") };
   const plan = { runsByLayer: [packed(), packed([0, 4096, 10_000])], sizeBytes: 20_480 };
-  const image = await write({ folder: folder.path, layers: [gone, layer], plan }, 2, 0);
+  const image = await write({ folder: folder.path, layers: [gone, layer], plan });
   assert.ok(image.subarray(4096, 14_096).equals(noise(10_000)));
-  const early = await write({ folder: folder.path, layers: [gone, layer], plan }, 2, 2);
-  assert.ok(early.equals(image), "or it does not matter");
 });
 
 test("what comes after the last live byte is not inflated, and yet known to be as it was", async () => {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BangerError } from "../../../src/base/error.ts";
 import { defaultLimits } from "../../../src/base/limits.ts";
-import { contentPool, ContentWriting } from "../../../src/ext4/direct/contents.ts";
+import { contentPool, writeContents } from "../../../src/ext4/direct/contents.ts";
 import { noise } from "../sample-tree.ts";
 import { writeLayer } from "../../layers/layer-blob.ts";
 import { emptyImage, packed } from "./content-rig.ts";
@@ -18,8 +18,14 @@ await using pool = contentPool(2);
 try {
   const { signal } = new AbortController();
   const layers = [layer, layer, layer, layer];
-  await using contents = new ContentWriting({ target, layers, limits: defaultLimits, pool, signal }, 2);
-  await contents.write(runsByLayer, { signal, onBytes: () => {} });
+  await writeContents(runsByLayer, {
+    target,
+    layers,
+    limits: defaultLimits,
+    pool,
+    signal,
+    onBytes: () => {},
+  });
 } catch (error) {
   if (!(error instanceof BangerError)) throw error;
   process.stdout.write(
