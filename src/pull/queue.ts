@@ -1,4 +1,4 @@
-import { asBangerError } from "../base/error.ts";
+import { asBangerError, type BangerError } from "../base/error.ts";
 
 interface Waiter {
   readonly enter: () => void;
@@ -42,10 +42,14 @@ export class TurnQueue {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter: Waiter = { enter: resolve, moved: onPosition };
+    const aborted = (): BangerError => asBangerError(signal.reason, "wait for a turn");
     const abort = (): void => {
-      this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+      const at = this.#waiting.indexOf(waiter);
+      // It was let in before, and goes out again below.
+      if (at < 0) return;
+      this.#waiting.splice(at, 1);
       this.#tellPositions();
-      reject(asBangerError(signal.reason, "wait for a turn"));
+      reject(aborted());
     };
     this.#waiting.push(waiter);
     onPosition(this.#waiting.length);
@@ -54,6 +58,10 @@ export class TurnQueue {
       await promise;
     } finally {
       signal.removeEventListener("abort", abort);
+    }
+    if (signal.aborted) {
+      this.#leave();
+      throw aborted();
     }
     return this.#turn();
   }

@@ -56,6 +56,21 @@ test("one who gives up leaves the queue, and the others move up", async () => {
   (await third)[Symbol.dispose]();
 });
 
+test("one who gives up at the moment of being let in gives the place on, and nobody else's is lost", async () => {
+  const queue = new TurnQueue(1);
+  const first = await queue.enter(signal, quiet);
+  const controller = new AbortController();
+  const second = queue.enter(controller.signal, quiet);
+  const third = queue.enter(signal, quiet);
+  const fourth = queue.enter(signal, quiet);
+  first[Symbol.dispose]();
+  controller.abort(new BangerError("CANCELLED", "enough", { op: "test" }));
+  await assert.rejects(second, (error) => hasReason(error, "CANCELLED"));
+  (await third)[Symbol.dispose]();
+  (await fourth)[Symbol.dispose]();
+  assert.equal(queue.waitingCount, 0);
+});
+
 test("more places let in who waits, and fewer let nobody in until enough have left", async () => {
   const queue = new TurnQueue(1);
   const turns = [await queue.enter(signal, quiet)];
