@@ -106,10 +106,12 @@ export class BandwidthLimit {
   #serve(): void {
     this.#refill();
     for (let turn = this.#queue[0]; turn !== undefined; turn = this.#queue[0]) {
-      const share = this.#bytesPerSecond === undefined ? turn.left : Math.min(quantum, turn.left);
-      if (this.#bytesPerSecond !== undefined && this.#tokens < share) break;
+      const unlimited = this.#bytesPerSecond === undefined;
+      const share = unlimited ? turn.left : Math.min(quantum, turn.left);
+      if (!unlimited && this.#tokens < share) break;
       this.#queue.shift();
-      this.#tokens -= share;
+      // What flows without a limit is no debt for a later one.
+      if (!unlimited) this.#tokens -= share;
       turn.left -= share;
       if (turn.left > 0) this.#queue.push(turn);
       else turn.done();

@@ -169,6 +169,20 @@ test("a new rate counts for those who wait, and none lets all go", async () => {
   assert.equal(clock.sleepers, 0);
 });
 
+test("what goes while there is no limit is not owed to a later one", async () => {
+  const clock = new SteppedClock();
+  const limit = new BandwidthLimit(1 * KiB, clock);
+  const lifted = limit.take(1e9, never);
+  limit.set(undefined);
+  await lifted;
+  limit.set(16 * KiB);
+  let done = false;
+  const wait = (limit.take(64 * KiB, never) ?? Promise.resolve()).then(() => (done = true));
+  await clock.advance(4100);
+  assert.ok(done);
+  await wait;
+});
+
 test("a clock that is set back or forward neither stops nor floods", async () => {
   const clock = recordingClock();
   const limit = new BandwidthLimit(100 * KiB, clock);
