@@ -212,12 +212,13 @@ class PullJobs implements Pulls {
   async #end(job: PullJob): Promise<void> {
     job.endedAt = Date.now();
     for (const [key, owner] of this.#building) if (owner === job) this.#building.delete(key);
-    this.#running.delete(job);
     try {
       await this.#note(job);
     } catch (error) {
       job.failure ??= asBangerError(error, "record pull");
     }
+    // Not before: whoever stops or cancels it by now waits until it is noted down.
+    this.#running.delete(job);
     for (const observer of this.#observers) observer.ended(endedPull(job));
     job.log.end(job.failure);
     this.#forgetOld();
