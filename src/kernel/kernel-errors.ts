@@ -13,6 +13,22 @@ export function kernelTakenError(name: string): BangerError {
   });
 }
 
+/** @param ref what was asked for, which would get the name that another kernel has */
+export function otherKernelError(
+  ref: string,
+  { name, source }: { readonly name: string; readonly source: string },
+): BangerError {
+  return new BangerError(
+    "NAME_TAKEN",
+    `${ref} would be called ${name}, and that is another kernel, from ${source}`,
+    {
+      op: "name kernel",
+      hint: `Remove that one, with \`banger kernel rm ${name}\`, or bring this one in under a name of its own: \`banger kernel pull --name NAME\`.`,
+      facts: { name },
+    },
+  );
+}
+
 export function kernelUnknownError(name: string): BangerError {
   return new BangerError("KERNEL_UNKNOWN", `there is no kernel ${JSON.stringify(name.slice(0, 200))} here`, {
     op: "find kernel",

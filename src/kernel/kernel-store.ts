@@ -10,7 +10,7 @@ import { SingleFlight, type Crew } from "../blobs/single-flight.ts";
 import { hostArchitecture, requireRunsOn, runsOn } from "./architecture.ts";
 import { assembleKernel, type KernelFilePaths } from "./assemble.ts";
 import { chooseEntry, type EntryChoice } from "./choose-entry.ts";
-import { kernelTakenError } from "./kernel-errors.ts";
+import { kernelTakenError, otherKernelError } from "./kernel-errors.ts";
 import type { KernelFacts, KernelRecord } from "./kernel-record.ts";
 import { formatKernelSource, parseKernelRef } from "./kernel-ref.ts";
 import type { CatalogEntry, KernelCatalog, KernelProgress } from "./kernel-source.ts";
@@ -77,15 +77,7 @@ export class KernelStore {
     const name = localName ?? defaultName;
     const found = (await this.#deps.rows.findKernel(name))?.kernel;
     if (found === undefined || found.source === formatKernelSource(source)) return found;
-    throw new BangerError(
-      "NAME_TAKEN",
-      `${ref} would be called ${name}, and that is another kernel, from ${found.source}`,
-      {
-        op: "name kernel",
-        hint: `Remove that one, with \`banger kernel rm ${name}\`, or bring this one in under a name of its own: \`banger kernel pull --name NAME\`.`,
-        facts: { name },
-      },
-    );
+    throw otherKernelError(ref, found);
   }
 
   /**
@@ -112,18 +104,20 @@ export class KernelStore {
   }
 
   /**
-   * Brings a kernel in, once for all who want it at the same time. One that runs the programs of none of their images
-   * is not kept.
+   * Brings a kernel in, once for all who want it from the same source at the same time. One that runs the programs of
+   * none of their images is not kept.
    *
    * @throws BangerError of its source, KERNEL_INVALID, KERNEL_MISMATCH, NAME_TAKEN, DISK_FULL, CANCELLED.
    */
   async fetch(wanted: WantedKernel, options: FetchOptions): Promise<KernelRecord> {
-    const { name } = wanted.entry;
+    const { name, source } = wanted.entry;
+    // Another source's is another kernel, if the name is the same: the second to be whole is told that it is taken.
+    const flight = `${name} ${formatKernelSource(source)}`;
     const { signal, onProgress, neededFor } = options;
     // Each waiter is told on its own, even if two gave the same function.
     const waiter: Waiter = { onProgress, neededFor };
     try {
-      return await this.#fetches.join(name, waiter, signal, (crew, shared) =>
+      return await this.#fetches.join(flight, waiter, signal, (crew, shared) =>
         this.#fetch(wanted, crew, shared),
       );
     } catch (error) {
@@ -194,9 +188,11 @@ export class KernelStore {
 
   async #fetch({ entry, warnings }: WantedKernel, crew: Crew<Waiter>, signal: AbortSignal) {
     const { catalog, limits, rows } = this.#deps;
-    const here = await rows.findKernel(entry.name);
+    const source = formatKernelSource(entry.source);
     // Another's fetch may have ended between this one's look and its turn.
-    if (here !== undefined && here.kernel.source === formatKernelSource(entry.source)) return here.kernel;
+    const here = (await rows.findKernel(entry.name))?.kernel;
+    if (here?.source === source) return here;
+    if (here !== undefined) throw otherKernelError(source, here);
     await using folder = await this.stage();
     const fetchedInto = join(folder.dir, "fetched");
     await mkdir(fetchedInto, { mode: 0o700 });
@@ -216,7 +212,7 @@ export class KernelStore {
     }
     requireUse(entry.name, facts.architecture, [...crew.all()]);
     const all = { ...facts, warnings: [...warnings, ...fetched.warnings, ...facts.warnings] };
-    return await this.#publish(folder, entry.name, all, formatKernelSource(entry.source));
+    return await this.#publish(folder, entry.name, all, source);
   }
 
   async #publish(

@@ -156,6 +156,26 @@ describe("fetching from a catalog", () => {
     assert.equal((await kernels.find("cloud"))?.id, one?.id);
   });
 
+  test("two of one name from two sources at once: neither gets the other's", async () => {
+    await using rig = await makeStoreRig();
+    const kernels = rig.withCatalog({ entries: [] });
+    const refs = ["a", "b"].map((host, i) => `https://${host}/vmlinux@sha256:${`${i}`.repeat(64)}`);
+    const both = await Promise.allSettled(
+      refs.map(async (ref) => await kernels.fetch(await kernels.choose(ref, "amd64", never), quiet)),
+    );
+    assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+    for (const [i, one] of both.entries()) {
+      if (one.status === "rejected") failing("NAME_TAKEN")(one.reason);
+      else assert.equal(one.value.source, refs[i]);
+    }
+    assert.deepEqual(await readdir(kernelsDir(rig.stateDir)), ["vmlinux"]);
+    for (const [i, ref] of refs.entries()) {
+      if (both[i]?.status === "fulfilled") continue;
+      const wanted = await kernels.choose(ref, "amd64", never);
+      await assert.rejects(kernels.fetch(wanted, quiet), failing("NAME_TAKEN", /another kernel, from https/));
+    }
+  });
+
   test("who leaves does not disturb the other; when the last leaves it stops, and nothing is left", async () => {
     await using rig = await makeStoreRig();
     const began = Promise.withResolvers<void>();
