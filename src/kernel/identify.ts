@@ -117,7 +117,8 @@ async function hasPvhEntry(file: FileHandle, headers: ProgramHeaders | undefined
 
 /** Name and description are padded to four bytes each (System V ABI, "Note Section"). */
 function hasNote(notes: Buffer): boolean {
-  const padded = (bytes: number): number => (bytes + 3) & ~3;
+  // Any 32 bits may be there: in whole numbers beyond them, so that each step leads on.
+  const padded = (bytes: number): number => Math.ceil(bytes / 4) * 4;
   for (let at = 0; at + 12 <= notes.length;) {
     const [nameBytes, valueBytes] = [notes.readUInt32LE(at), notes.readUInt32LE(at + 4)];
     const name = notes.toString("latin1", at + 12, at + 12 + nameBytes);

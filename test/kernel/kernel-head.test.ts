@@ -52,6 +52,16 @@ describe("a kernel's file tells what it is", () => {
     assert.deepEqual([found.format, found.architecture, found.version], ["bzImage", "amd64", debian.release]);
   });
 
+  test("a note whose sizes lead nowhere, or back, is no entry, and ends the reading", async () => {
+    const most = 0xffff_ffff;
+    for (const nameBytes of [4, 0xffff_fff4, 0x8000_0000, most]) {
+      for (const valueBytes of [0, 0xffff_ffe0, 0x7fff_fff0, most]) {
+        const { pvh } = await identify(vmlinux(release, { pvh: false, nameBytes, valueBytes }));
+        assert.equal(pvh, false, `${nameBytes} and ${valueBytes} bytes`);
+      }
+    }
+  });
+
   test("its banner is found wherever a read ends", async () => {
     for (let back = 0; back < 100; back += 7) {
       const bytes = vmlinux(release, { at: 1024 * 1024 - back });

@@ -20,7 +20,14 @@ export function bzImage(release: string, changes: { protocol?: number; xloadflag
 /** A 64-bit ELF file with one note and a banner, as a vmlinux has them. */
 export function vmlinux(
   release: string,
-  changes: { machine?: number; type?: number; pvh?: boolean; at?: number } = {},
+  changes: {
+    machine?: number;
+    type?: number;
+    pvh?: boolean;
+    at?: number;
+    nameBytes?: number;
+    valueBytes?: number;
+  } = {},
 ): Buffer {
   const at = changes.at ?? 8192;
   const image = Buffer.alloc(at + 512);
@@ -31,8 +38,8 @@ export function vmlinux(
   image.writeUInt16LE(56, 54);
   image.writeUInt16LE(1, 56);
   const note = Buffer.alloc(12 + 4 + 8);
-  note.writeUInt32LE(4, 0);
-  note.writeUInt32LE(8, 4);
+  note.writeUInt32LE(changes.nameBytes ?? 4, 0);
+  note.writeUInt32LE(changes.valueBytes ?? 8, 4);
   note.writeUInt32LE(changes.pvh === false ? 17 : 18, 8);
   note.write("Xen\0", 12, "latin1");
   image.writeUInt32LE(4, 64);
