@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import { syncDir } from "../base/files.ts";
+import { writeWhole } from "../base/write-whole.ts";
 
 const op = "write file";
 
@@ -35,7 +36,7 @@ export async function writeSparseFile(
       // Not less the umask: somebody chose it.
       if (mode !== undefined) await file.chmod(mode);
       for await (const { offset, bytes } of pieces) {
-        await writeAt(file, bytes, offset);
+        await writeWhole(file, [bytes], offset);
         written += bytes.length;
       }
       if (sizeBytes !== undefined) await file.truncate(sizeBytes);
@@ -90,11 +91,4 @@ async function modeOfFile(path: string): Promise<number | undefined> {
     op,
     hint: "Name a file, or write to standard output with `-o -`.",
   });
-}
-
-async function writeAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
-    done += bytesWritten;
-  }
 }

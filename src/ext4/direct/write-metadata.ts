@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { runInSlices, type Sliced } from "../../base/slices.ts";
-import { BlockQueue, type QueuedBytes } from "./block-queue.ts";
+import { writeWhole } from "../../base/write-whole.ts";
+import { BlockQueue } from "./block-queue.ts";
 import { itemAt } from "./column.ts";
 import { reservedDescriptors } from "./group-layout.ts";
 import { encodeJournal } from "./journal.ts";
@@ -38,15 +39,8 @@ export function writeMetadata(
 ): Promise<MetadataFacts> {
   const queue = new BlockQueue();
   return runInSlices(encodeMetadata(plan, queue), signal, async () => {
-    for (const piece of queue.takeReady()) await writeWhole(file, piece);
+    for (const { bytes, position } of queue.takeReady()) await writeWhole(file, [bytes], position);
   });
-}
-
-async function writeWhole(file: FileHandle, { bytes, position }: QueuedBytes): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
 }
 
 /** Encodes all that `writeMetadata` writes; at each pause the queue may hold something to be taken. */
