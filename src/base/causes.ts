@@ -73,7 +73,8 @@ export const causes: Readonly<Record<Reason, string>> = {
   FILESYSTEM_ERROR: "The host's file system refused, for another reason than space or rights.",
   PERMISSION_DENIED: "The daemon's user, or whoever runs banger, may not do that to the path named.",
   STATE_LOCKED: "Another daemon has the state folder; the message names it.",
-  STATE_UNSAFE: "Others may write to a folder of the daemon's, or the disk with the images is not mounted.",
+  STATE_UNSAFE:
+    "Others may write to a folder of the daemon's; or images and database do not belong together: the disk with the images is not mounted, or the database was lost.",
   STORE_FAILED: "SQLite failed, or a newer bangerd has written the database.",
   SOCKET_INVALID: "No socket can be there, or another program serves it.",
   DAEMON_UNREACHABLE: "Nobody answers on the socket, or the connection was lost.",

@@ -79,7 +79,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   FILESYSTEM_ERROR: "Check the path that is named, and the disk that it is on.",
   PERMISSION_DENIED: "Check the owner and mode of the path named, or choose another folder.",
   STATE_LOCKED: "Stop the other daemon, or give this one another --state-dir.",
-  STATE_UNSAFE: "Give the folder to the daemon's user, and let nobody else write to it.",
+  STATE_UNSAFE: "Give the folder to the daemon's user alone, mount the disk, or restore the database.",
   STORE_FAILED: "Check the disk that holds the state folder, and the daemon's log.",
   SOCKET_INVALID: "Choose a shorter or another --socket.",
   DAEMON_UNREACHABLE: "Start bangerd, or name its --socket.",

@@ -1,15 +1,16 @@
-import { lstatSync, type Dirent } from "node:fs";
-import { readdir } from "node:fs/promises";
+import type { Dirent } from "node:fs";
 import { join } from "node:path";
-import { BangerError, asBangerError, errnoOf, hasReason } from "../base/error.ts";
+import { asBangerError, hasReason } from "../base/error.ts";
 import { makeDir, removeTree, sweepTemporaries, writeAtomic } from "../base/files.ts";
 import { imagePaths, imagesDir, markerName, parseFolderName } from "./layout.ts";
+import { isFile, isPublished, listImagesDir, requireOwnImages, type KnownImages } from "./own-folder.ts";
 import type { InterruptedPulls, ResumablePull } from "../store/store.ts";
 import { removeImageFolder } from "./publish.ts";
 
 /** Of the store, what recovery needs. */
 export interface RecoverableRows {
   allImageIds(): Promise<ReadonlySet<string>>;
+  unendedPullCount(): Promise<number>;
   deleteImage(id: string): Promise<void>;
   endInterruptedPulls(): Promise<InterruptedPulls>;
 }
@@ -34,13 +35,12 @@ export interface RecoveryReport {
  * Brings folders and rows together after a kill at any moment: what is left are whole images, each with its row.
  * Idempotent, and may itself be killed. Called at the start, under the state folder's lock, before anything else.
  *
- * @throws BangerError STATE_UNSAFE where the store has images, and the folder of images is missing, or has none of
- *   them and no marker: an unmounted disk rather than an accident to each.
+ * @throws BangerError STATE_UNSAFE where the folder of images and the store do not belong together: see own-folder.ts.
  */
 export async function recover(rows: RecoverableRows, stateDir: string): Promise<RecoveryReport> {
   try {
     const ids = await rows.allImageIds();
-    const entries = await readImagesDir(stateDir, ids);
+    const entries = await readImagesDir(stateDir, { ids, unendedPulls: await rows.unendedPullCount() });
     const folders = await sweep(entries, ids, stateDir);
     const lostImages = await dropLostRows(rows, ids, stateDir);
     const { ended, resumable } = await rows.endInterruptedPulls();
@@ -50,27 +50,16 @@ export async function recover(rows: RecoverableRows, stateDir: string): Promise<
   }
 }
 
-async function readImagesDir(stateDir: string, ids: ReadonlySet<string>): Promise<readonly Dirent[]> {
+async function readImagesDir(stateDir: string, known: KnownImages): Promise<readonly Dirent[]> {
   const dir = imagesDir(stateDir);
-  const marker = join(dir, markerName);
   await sweepTemporaries(dir);
-  const entries = await listDir(dir);
+  const entries = await listImagesDir(stateDir);
+  requireOwnImages(stateDir, entries, known);
   if (entries === undefined || !entries.some(({ name }) => name === markerName)) {
-    const known = (entries ?? []).some(({ name }) => ids.has(name));
-    if (ids.size > 0 && !known) throw unmountedError(dir, marker, ids.size);
     await makeDir(dir);
-    await mark(marker);
+    await mark(join(dir, markerName));
   }
   return (entries ?? []).filter(({ name }) => name !== markerName);
-}
-
-async function listDir(dir: string): Promise<readonly Dirent[] | undefined> {
-  try {
-    return await readdir(dir, { withFileTypes: true });
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }
 
 async function mark(marker: string): Promise<void> {
@@ -80,15 +69,6 @@ async function mark(marker: string): Promise<void> {
     // A full disk is no reason not to start, since deleting an image takes a daemon. The next start marks it.
     if (!hasReason(asBangerError(error, "mark images"), "DISK_FULL")) throw error;
   }
-}
-
-function unmountedError(dir: string, marker: string, rowCount: number): BangerError {
-  const message = `${dir} has none of the ${rowCount} images that the store knows, nor the file ${markerName}`;
-  return new BangerError("STATE_UNSAFE", message, {
-    op: "recover images",
-    hint: `Mount the disk that it is on. If the images are gone for good, make an empty file ${marker}.`,
-    facts: { path: dir },
-  });
 }
 
 async function sweep(
@@ -107,8 +87,8 @@ async function sweep(
       await removeTree(join(imagesDir(stateDir), entry.name));
       sweptFolders.push(entry.name);
     } else if (!ids.has(folder.id)) {
-      // Written before the folder gets its name: without it somebody else's, whose ids look like ours.
-      if (isFile(imagePaths(stateDir, folder.id).document)) {
+      // Else somebody else's, whose ids look like ours.
+      if (isPublished(stateDir, entry)) {
         await removeImageFolder(stateDir, folder.id);
         orphanFolders.push(entry.name);
       } else unknownNames.push(entry.name);
@@ -131,14 +111,4 @@ async function dropLostRows(
     lost.push(id);
   }
   return lost;
-}
-
-/** Not by a promise: of 10,000 images that would be the half of what the daemon computes before it serves. */
-function isFile(path: string): boolean {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-  } catch (error) {
-    if (errnoOf(error) === "ENOTDIR") return false;
-    throw error;
-  }
 }

@@ -1,9 +1,9 @@
-import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
 import { asBangerError, messageOf } from "../base/error.ts";
 import { recover } from "../images/recover.ts";
 import type { Pulls } from "../pull/jobs.ts";
 import { giveUpBallast, keepBallast } from "../store/ballast.ts";
+import { databasePath } from "../store/layout.ts";
 import { lockState } from "../store/lock.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { addApi } from "./api.ts";
@@ -88,7 +88,7 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   await claimFolder(config.tempDir, "temporary");
   const access = await socketAccess(config);
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
-  const store = starting.use(await openStore(join(stateDir, "banger.db"), { keepHistoryMs }));
+  const store = starting.use(await openStore(databasePath(stateDir), { keepHistoryMs }));
   const recovered = await recover(store, stateDir);
   logRecovery(log, recovered);
   const observing = observe(config, { log, access, owned: starting, metrics: options.metrics ?? true });

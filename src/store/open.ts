@@ -137,6 +137,11 @@ export function isDiskFull(error: unknown): error is InstanceType<typeof SQLite.
   );
 }
 
+/** Where the file is no database any more, or was none ever. */
+function isDamaged({ code }: InstanceType<typeof SQLite.SqliteError>): boolean {
+  return code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT");
+}
+
 function openError(error: unknown, path: string): BangerError {
   const op = "open store";
   if (isDiskFull(error)) {
@@ -146,7 +151,9 @@ function openError(error: unknown, path: string): BangerError {
     return new BangerError("STORE_FAILED", `${path}: ${error.message} (${error.code})`, {
       op,
       cause: error,
-      hint: "Check that the file is a banger database and that its disk has room, or move it away.",
+      hint: isDamaged(error)
+        ? `Restore ${path} from a backup, or from what \`sqlite3 ${path} .recover\` saves, and leave the images where they are.`
+        : `Check that the disk of ${path} is there, in order, and has room.`,
     });
   }
   if (errnoOf(error) === "ENOENT") {

@@ -126,6 +126,15 @@ export async function listPulls(db: Kysely<Schema>, query: PullQuery): Promise<P
   };
 }
 
+export async function unendedPullCount(db: Kysely<Schema>): Promise<number> {
+  const { count } = await db
+    .selectFrom("pulls")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where(sql<boolean>`state IN ('waiting', 'running')`)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
 /**
  * Called once at the start, under the state folder's lock: whatever still counts as running was cut off with the
  * daemon that ran it. Detached ones may go on, unless they need credentials, which are kept nowhere; the others have

@@ -91,6 +91,8 @@ export interface Store extends AsyncDisposable {
   findPull(id: string): Promise<PullRecord>;
   /** @throws BangerError OPTION_INVALID for a token. */
   listPulls(query: PullQuery): Promise<PullPage>;
+  /** Of those that wait or run, or did when their daemon ended. */
+  unendedPullCount(): Promise<number>;
   /** Fails what a killed daemon left waiting or running, and tells which may go on. Idempotent. */
   endInterruptedPulls(): Promise<InterruptedPulls>;
 }
@@ -144,6 +146,7 @@ export async function openStore(
     deletePull: (id) => guarded(() => pulls.deletePull(db, id)),
     findPull: (id) => guarded(() => pulls.findPull(db, id)),
     listPulls: (query) => guarded(() => pulls.listPulls(db, query)),
+    unendedPullCount: () => guarded(() => pulls.unendedPullCount(db)),
     endInterruptedPulls: () => guarded(() => pulls.endInterruptedPulls(db, now(), keepSince())),
     [Symbol.asyncDispose]: () => db.destroy(),
   };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import {
   chmod,
   mkdir,
@@ -12,6 +13,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { after, before, describe, test } from "node:test";
 import { BangerError, hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
@@ -21,6 +23,8 @@ import { recover } from "../../src/images/recover.ts";
 import { removeImage } from "../../src/images/remove.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
 import { imageRecord, pullRecord } from "../store/records.ts";
+
+const runFile = promisify(execFile);
 
 let dir: TempDir;
 before(async () => {
@@ -371,6 +375,54 @@ describe("recover", () => {
     assert.deepEqual(await store.allImageIds(), new Set([id]));
     await writeFile(join(images, markerName), "");
     assert.deepEqual((await recover(store, stateDir)).lostImages, [id]);
+  });
+
+  test("published images that no database knows are refused, and stay, also at the second try", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const ids = [await publishOne(stateDir, store), await publishOne(stateDir, store)];
+    await recover(store, stateDir);
+    await using fresh = await openStore(join(stateDir, "fresh.db"));
+    for (let tries = 0; tries < 2; tries++) {
+      await assert.rejects(
+        recover(fresh, stateDir),
+        (error) =>
+          hasReason(error, "STATE_UNSAFE") &&
+          error.message.includes("has 2 published images") &&
+          error.hint.includes(`find ${join(stateDir, "images")} -mindepth 1 -delete`),
+      );
+    }
+    assert.deepEqual(await names(stateDir), [...ids].sort());
+    // What the hint says is a way out, and what a backup brings back is the other.
+    assert.deepEqual((await recover(store, stateDir)).orphanFolders, []);
+    await runFile("find", [join(stateDir, "images"), "-mindepth", "1", "-delete"]);
+    assert.deepEqual((await recover(fresh, stateDir)).orphanFolders, []);
+  });
+
+  test("nor may a database of other images have them removed, or be emptied itself", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    const id = await publishOne(stateDir, store);
+    await recover(store, stateDir);
+    await using other = await openStore(join(stateDir, "other.db"));
+    await other.insertImage(imageRecord({ name: "" }));
+    await assert.rejects(recover(other, stateDir), (error) => hasReason(error, "STATE_UNSAFE"));
+    assert.deepEqual([await names(stateDir), await other.imageCount()], [[id], 1]);
+  });
+
+  test("the very first pull, killed between the folder's name and its row, is mended", async () => {
+    await using state = await newState();
+    const { stateDir, store } = state;
+    await recover(store, stateDir);
+    const pull = pullRecord();
+    await store.insertPull(pull);
+    const record = imageRecord();
+    await using staging = await createStaging(record.id, { stateDir, readerGid: undefined });
+    await writeFile(staging.rootfsPath, "rootfs");
+    await staging.publish(record);
+    const report = await recover(store, stateDir);
+    assert.deepEqual([report.orphanFolders, report.interruptedPulls], [[record.id], [pull.id]]);
+    assert.deepEqual(await names(stateDir), []);
   });
 
   test("images from before there were markers get theirs", async () => {
