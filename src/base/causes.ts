@@ -78,7 +78,7 @@ export const causes: Readonly<Record<Reason, string>> = {
   STORE_FAILED: "SQLite failed, or a newer bangerd has written the database.",
   SOCKET_INVALID: "No socket can be there, or another program serves it.",
   DAEMON_UNREACHABLE: "Nobody answers on the socket, or the connection was lost.",
-  SHUTTING_DOWN: "The daemon stops.",
+  SHUTTING_DOWN: "The daemon stops, or ended while the pull ran.",
   CREDENTIALS_GONE:
     "A detached pull was cut off that had credentials of its own, and no restart keeps those.",
   CANCELLED: "Somebody cancelled the pull, or its last watcher left.",

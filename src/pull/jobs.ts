@@ -10,6 +10,7 @@ import { runPull, type PipelineDeps } from "./pipeline.ts";
 import type { PullObserver } from "./observer.ts";
 import { planPull, type PullPlan } from "./plan.ts";
 import { inflateEstimate } from "./pull-space.ts";
+import { cancelledRecord, watchRecord, withoutJob } from "./recorded-pull.ts";
 import type { PullRequest } from "./request.ts";
 import { openPullSource } from "./source.ts";
 import { StageClock } from "./stage-clock.ts";
@@ -37,11 +38,14 @@ export interface Pulls {
   pull(request: PullRequest): Promise<PullSubscription>;
   /** Goes on with detached pulls that the daemon's end cut off, under their old ids. */
   resume(pulls: readonly ResumablePull[]): Promise<void>;
-  /** @throws BangerError PULL_UNKNOWN. */
+  /** Of one that has ended, also with an earlier daemon, what it came to. @throws BangerError PULL_UNKNOWN. */
   watch(pullId: string): Promise<PullSubscription>;
-  /** Returns once the pull has ended, whichever way. @throws BangerError PULL_UNKNOWN. */
+  /** Returns once the pull has ended, whichever way; one that had ended stays as it is. @throws BangerError PULL_UNKNOWN. */
   cancel(pullId: string): Promise<PullRecord>;
-  /** A record as it is now: the store's own is written when a pull begins and when it has ended. */
+  /**
+   * A record as it is now: the store's own is written when a pull begins and when it has ended. One that was cut off, and
+   * that this daemon does not go on with, waits.
+   */
   current(record: PullRecord): PullRecord;
   /** Writes nothing. */
   resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull>;
@@ -104,14 +108,27 @@ class PullJobs implements Pulls {
   }
 
   async watch(pullId: string): Promise<PullSubscription> {
-    return subscribe(await this.#find(pullId));
+    const { store } = this.#deps;
+    const job = this.#jobOf(pullId);
+    return job === undefined
+      ? watchRecord(await store.findPull(pullId), (id) => store.findImage(id))
+      : subscribe(job);
   }
 
   async cancel(pullId: string): Promise<PullRecord> {
-    const job = await this.#find(pullId);
-    job.abort(new BangerError("CANCELLED", "the pull was cancelled on request", { op: "pull" }));
+    const reason = new BangerError("CANCELLED", "the pull was cancelled on request", { op: "pull" });
+    const job = this.#jobOf(pullId);
+    if (job === undefined) return this.#cancelRecord(await this.#deps.store.findPull(pullId), reason);
+    job.abort(reason);
     await this.#running.get(job);
     return job.toRecord();
+  }
+
+  async #cancelRecord(record: PullRecord, reason: BangerError): Promise<PullRecord> {
+    const cancelled = cancelledRecord(record, reason);
+    if (cancelled === undefined) return record;
+    await this.#deps.store.updatePull(cancelled);
+    return cancelled;
   }
 
   async resolve(request: PullRequest, signal: AbortSignal): Promise<ResolvedPull> {
@@ -134,7 +151,7 @@ class PullJobs implements Pulls {
   }
 
   current(record: PullRecord): PullRecord {
-    return this.#jobs.get(record.id)?.toRecord() ?? record;
+    return this.#jobs.get(record.id)?.toRecord() ?? withoutJob(record);
   }
 
   watcherCount(pullId: string): number {
@@ -156,18 +173,9 @@ class PullJobs implements Pulls {
     await Promise.all(this.#running.values());
   }
 
-  async #find(pullId: string): Promise<PullJob> {
+  #jobOf(pullId: string): PullJob | undefined {
     const job = this.#jobs.get(pullId);
-    if (job !== undefined) return job.successor ?? job;
-    const record = await this.#deps.store.findPull(pullId);
-    throw new BangerError(
-      "PULL_UNKNOWN",
-      `the pull ${pullId} ended too long ago to be watched (${record.state})`,
-      {
-        op: "find pull",
-        hint: "See `banger pull ls` for how it ended.",
-      },
-    );
+    return job?.successor ?? job;
   }
 
   /** Never rejects: how it ends is in the job. */

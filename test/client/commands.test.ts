@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import {
+  CancelPullResponseSchema,
   DeleteImageResponseSchema,
   FileType,
   GetImageResponseSchema,
@@ -16,6 +17,7 @@ import {
   type PullImageRequest,
 } from "../../gen/banger/image/v1/image_service_pb.ts";
 import { Builder } from "../../gen/banger/image/v1/image_pb.ts";
+import { PullState } from "../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError } from "../../src/base/error.ts";
 import { serverStreaming, unary } from "../../src/service/routes.ts";
 import * as make from "./events.ts";
@@ -277,6 +279,20 @@ test("what a daemon does not offer prints the daemon's sentence and exits 1", as
     const ran = await banger(["--socket", server.socketPath, ...args]);
     assert.equal(ran.code, 1, args.join(" "));
     assert.match(ran.stderr, /^banger: \w+ is not part of this test\n/, args.join(" "));
+  }
+});
+
+test("pull cancel tells of a pull that had ended what it came to", async () => {
+  const failure = { failureReason: "DISK_FULL", failureMessage: "no space left" };
+  for (const [pull, expected] of [
+    [{ id: "p1", state: PullState.CANCELLED, failureMessage: "on request" }, "p1 is cancelled\n"],
+    [{ id: "p1", state: PullState.FAILED, ...failure }, "p1 is failed: no space left\n"],
+  ] as const) {
+    await using server = await scriptedServer(
+      unary(method.cancelPull, async () => create(CancelPullResponseSchema, { pull })),
+    );
+    const ran = await banger(["--socket", server.socketPath, "pull", "cancel", "p1"]);
+    assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, "", expected]);
   }
 });
 

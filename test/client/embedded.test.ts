@@ -1,22 +1,26 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ImageService, ListPullsResponseSchema } from "../../gen/banger/image/v1/image_service_pb.ts";
+import { PullState, type PullEvent } from "../../gen/banger/image/v1/pull_pb.ts";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
-import { openChannel } from "../../src/client/channel.ts";
+import { openChannel, type Channel } from "../../src/client/channel.ts";
 import { connectDaemon } from "../../src/client/connect.ts";
 import { startEmbedded } from "../../src/client/embedded.ts";
 import type { Terminal } from "../../src/client/terminal.ts";
 import { waitNotice } from "../../src/client/wait-notice.ts";
 import { resolvePaths, type DaemonPaths } from "../../src/service/paths.ts";
 import { unary } from "../../src/service/routes.ts";
+import { databasePath } from "../../src/store/layout.ts";
+import { openStore, type Store } from "../../src/store/store.ts";
+import { imageRecord, pullRecord } from "../store/records.ts";
 import { scriptedServer } from "./scripted-server.ts";
 
 const terminal: Terminal = { stdout: new PassThrough(), stderr: new PassThrough(), env: {}, folder: "/" };
@@ -93,4 +97,85 @@ test("leaving waits for as long as others have pulls under way", async () => {
   using channel = openChannel(others.socketPath);
   await embedded.leave(channel);
   assert.equal(asked, 4);
+});
+
+/** What a daemon that was killed left in the store. */
+async function leave(paths: DaemonPaths, put: (store: Store) => Promise<void>): Promise<void> {
+  await mkdir(paths.stateDir, { recursive: true, mode: 0o700 });
+  await using store = await openStore(databasePath(paths.stateDir));
+  await put(store);
+}
+
+async function lastOf(channel: Channel, pullId: string): Promise<PullEvent | undefined> {
+  let last: PullEvent | undefined;
+  for await (const { event } of channel.stream(ImageService.method.watchPull, { pullId }, signal))
+    last = event;
+  return last;
+}
+
+test("a detached pull that was cut off waits, says for what, and can be cancelled", async () => {
+  await using place = await makeTempDir("banger-embed-");
+  const paths = pathsIn(place.path);
+  const request = { json: "{}", hadCredentials: false };
+  const cut = pullRecord({ id: "p0123456789abcdef", detached: true });
+  await leave(paths, (store) => store.insertPull(cut, request));
+  {
+    await using _daemon = await startEmbedded(paths, terminal);
+    using channel = openChannel(paths.socketPath);
+    const { pulls } = await channel.unary(ImageService.method.listPulls, { activeOnly: true }, signal);
+    assert.deepEqual(
+      pulls.map(({ id, state }) => [id, state]),
+      [[cut.id, PullState.WAITING]],
+    );
+    await assert.rejects(
+      lastOf(channel, "p0123"),
+      (error) =>
+        hasReason(error, "SHUTTING_DOWN") &&
+        error.message.includes("goes on once `bangerd` runs") &&
+        error.hint.includes(`banger pull cancel ${cut.id}`),
+    );
+    const { pull } = await channel.unary(ImageService.method.cancelPull, { pullId: cut.id }, signal);
+    assert.equal(pull?.state, PullState.CANCELLED);
+    assert.ok(pull.endTime !== undefined);
+  }
+  await using store = await openStore(databasePath(paths.stateDir));
+  assert.deepEqual((await store.endInterruptedPulls()).resumable, []);
+  assert.equal((await store.findPull(cut.id)).failureReason, "CANCELLED");
+});
+
+test("what became of pulls of an earlier daemon is told to who watches or cancels them", async () => {
+  await using place = await makeTempDir("banger-embed-");
+  const paths = pathsIn(place.path);
+  const image = imageRecord({ name: "" });
+  const ended = { endedAt: Date.now() };
+  const failure = { failureReason: "DISK_FULL", failureMessage: "no space left for the layers" };
+  const failed = pullRecord({ ...ended, ...failure, state: "failed" });
+  const unknown = pullRecord({ ...ended, ...failure, failureReason: "OF_A_LATER_VERSION", state: "failed" });
+  const cancelled = pullRecord({ ...ended, state: "cancelled", failureReason: "CANCELLED" });
+  const published = pullRecord({ ...ended, state: "published", imageId: image.id });
+  const deleted = pullRecord({ ...ended, state: "published", imageId: "0".repeat(24) });
+  await leave(paths, async (store) => {
+    for (const record of [failed, unknown, cancelled, published, deleted]) await store.insertPull(record);
+  });
+  await using _daemon = await startEmbedded(paths, terminal);
+  await leave(paths, (store) => store.insertImage(image));
+  using channel = openChannel(paths.socketPath);
+  await assert.rejects(
+    lastOf(channel, failed.id),
+    (error) => hasReason(error, "DISK_FULL") && error.message === failure.failureMessage && error.hint !== "",
+  );
+  await assert.rejects(lastOf(channel, unknown.id), (error) => hasReason(error, "INTERNAL"));
+  await assert.rejects(lastOf(channel, cancelled.id), (error) => hasReason(error, "CANCELLED"));
+  await assert.rejects(
+    lastOf(channel, deleted.id),
+    (error) => hasReason(error, "IMAGE_UNKNOWN") && error.message.includes("deleted since"),
+  );
+  const last = await lastOf(channel, published.id);
+  assert.equal(last?.pullId, published.id);
+  assert.equal(last.event.case === "published" && last.event.value.image?.id, image.id);
+  for (const { id, state } of [failed, published]) {
+    const { pull } = await channel.unary(ImageService.method.cancelPull, { pullId: id }, signal);
+    assert.equal(pull?.state, state === "failed" ? PullState.FAILED : PullState.PUBLISHED);
+  }
+  await assert.rejects(lastOf(channel, "pffff"), (error) => hasReason(error, "PULL_UNKNOWN"));
 });

@@ -130,6 +130,9 @@ test("a program that serves itself for one call leaves them to a daemon that sta
     env,
   });
   assert.deepEqual([listed.status, JSON.parse(listed.stdout)], [0, { images: [] }], listed.stderr);
+  const words = [banger, ...folders, "pull", "ls"];
+  const pulls = spawnSync(process.execPath, words, { encoding: "utf8", env });
+  assert.match(pulls.stdout, new RegExp(`^${pullId} +waiting `, "m"));
   await using _second = await startDaemonProcess({ home });
   assert.equal((await ended(home, pullId)).state, PullState.PUBLISHED);
 });

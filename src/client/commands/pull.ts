@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ImageService } from "../../../gen/banger/image/v1/image_service_pb.ts";
-import { PullSchema } from "../../../gen/banger/image/v1/pull_pb.ts";
+import { PullSchema, PullState, type Pull } from "../../../gen/banger/image/v1/pull_pb.ts";
 import { allPages, pageSize } from "../pages.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { pullTable, stateText } from "../render/pull-text.ts";
@@ -59,9 +59,16 @@ export function addPullCommands(program: Command, run: RunSession): void {
     .action((pullId: string) =>
       run(async ({ rpc, signal, terminal }) => {
         const answer = await rpc.unary(ImageService.method.cancelPull, { pullId }, signal);
-        const state = answer.pull === undefined ? "ended" : stateText(answer.pull.state);
-        printLines(terminal.stderr, [`${safeText(answer.pull?.id ?? pullId)} is ${state}`]);
+        printLines(terminal.stderr, [cancelledLine(answer.pull, pullId)]);
         return undefined;
       }),
     );
+}
+
+/** What became of it; why, where it had failed before. */
+function cancelledLine(pull: Pull | undefined, pullId: string): string {
+  if (pull === undefined) return `${safeText(pullId)} is ended`;
+  const { id, state, failureMessage } = pull;
+  const why = state === PullState.FAILED ? `: ${failureMessage}` : "";
+  return safeText(`${id} is ${stateText(state)}${why}`);
 }

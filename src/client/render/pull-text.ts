@@ -15,6 +15,13 @@ export function stateText(state: PullState): string {
   return stateNames.get(state) ?? "unknown";
 }
 
+/** How long it took, or takes so far; nothing of one that waits, which may be for as long as no daemon runs. */
+function tookText({ state, startTime, endTime }: Pull, now: number): string {
+  if (startTime === undefined || (endTime === undefined && state === PullState.WAITING)) return "";
+  const end = endTime === undefined ? now : timestampMs(endTime);
+  return formatDuration(end - timestampMs(startTime));
+}
+
 /** One line a pull; on a terminal of so many columns ids of images are short. */
 export function pullTable(pulls: readonly Pull[], now: number, columns?: number): string[] {
   const idOf = columns === undefined ? (id: string): string => id : shortHex;
@@ -31,12 +38,11 @@ export function pullTable(pulls: readonly Pull[], now: number, columns?: number)
     ],
     pulls.map((pull) => {
       const start = pull.startTime === undefined ? undefined : timestampMs(pull.startTime);
-      const end = pull.endTime === undefined ? now : timestampMs(pull.endTime);
       return [
         pull.id,
         stateText(pull.state),
         start === undefined ? "" : formatAge(now - start),
-        start === undefined ? "" : formatDuration(end - start),
+        tookText(pull, now),
         pull.name,
         idOf(pull.imageId),
         pull.reference,

@@ -94,6 +94,16 @@ test("pulls: how long they took, and why they failed", () => {
   assert.match(row, /^p1 +failed +2 hours ago +1.5 s +debian +DISK_FULL$/);
 });
 
+test("pulls: no time grows of one that waits, as it may for a daemon", () => {
+  const pull = { id: "p1", startTime: timestampFromMs(0), reference: "debian" };
+  const [, waiting = "", running = ""] = pullTable(
+    [PullState.WAITING, PullState.RUNNING].map((state) => create(PullSchema, { ...pull, state })),
+    7_200_000,
+  );
+  assert.match(waiting, /^p1 +waiting +2 hours ago +debian *$/);
+  assert.match(running, /^p1 +running +2 hours ago +2 h\S* .*debian *$/);
+});
+
 test("what a pull would do", () => {
   const answer = create(ResolveImageResponseSchema, {
     reference: "docker.io/library/debian:bookworm",
