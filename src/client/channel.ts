@@ -184,7 +184,7 @@ function connectionLost(cause: ServiceError, op: string): BangerError {
   return new BangerError("DAEMON_UNREACHABLE", `the connection to the daemon was lost: ${cause.details}`, {
     op,
     cause,
-    hint: "See whether it still runs with `banger daemon status`, then try again: nothing half done is kept.",
+    hint: "See whether it still runs with `banger daemon status`, then try again: what was downloaded is kept, what was half built is not.",
   });
 }
 

@@ -3,7 +3,7 @@ import { wordsFor } from "./call-words.ts";
 import { formatDuration } from "./render/units.ts";
 
 const restart =
-  "See whether it is stopped or stuck, with `systemctl status bangerd` or `ps`, and restart it: nothing half done is kept.";
+  "See whether it is stopped or stuck, with `systemctl status bangerd` or `ps`, and restart it: what was downloaded is kept, what was half built is not.";
 
 /** It took the connection, as the kernel does for a process that is stopped, and sent nothing. */
 export function daemonSilent(daemon: string, method: string, waitedMs: number, cause: Error): BangerError {

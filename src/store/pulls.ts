@@ -147,7 +147,7 @@ export async function endInterruptedPulls(
 ): Promise<InterruptedPulls> {
   const shutDown = {
     failure_reason: "SHUTTING_DOWN",
-    failure_message: "The daemon ended while this pull ran; nothing of it was kept. Pull again.",
+    failure_message: "The daemon ended while this pull ran. Pull again: what was downloaded is kept.",
   };
   const needsCredentials = {
     failure_reason: "CREDENTIALS_GONE",

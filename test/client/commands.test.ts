@@ -209,7 +209,7 @@ test("a daemon that goes away in the middle is told as that", async () => {
   assert.equal(ran.code, 4, ran.stderr);
   assert.match(
     ran.stderr,
-    /\nbanger: the connection to the daemon was lost: .+\n {2}→ See whether it still runs/,
+    /\nbanger: the connection to the daemon was lost: .+\n {2}→ See whether it still runs .*: what was downloaded is kept/,
   );
 });
 

@@ -67,7 +67,7 @@ test("a daemon that takes the connection and sends nothing is given up, with wha
     listed.message,
     `the daemon on ${daemon.socketPath} takes connections but does not answer: it was to list images, and sent nothing for 50 ms`,
   );
-  assert.match(listed.hint, /restart it/);
+  assert.match(listed.hint, /restart it: what was downloaded is kept/);
   const pulled = await failureOf(
     channel.stream(ImageService.method.pullImage, { reference: "a" }, signal)[Symbol.asyncIterator]().next(),
   );

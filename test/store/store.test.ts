@@ -427,6 +427,10 @@ describe("pulls", () => {
     assert.deepEqual([...ended].sort(), [secret.id, watched.id, nothingKept.id].sort());
     assert.equal((await store.findPull(secret.id)).failureReason, "CREDENTIALS_GONE");
     assert.equal((await store.findPull(watched.id)).failureReason, "SHUTTING_DOWN");
+    assert.match(
+      (await store.findPull(watched.id)).failureMessage,
+      /Pull again: what was downloaded is kept\.$/,
+    );
     assert.deepEqual((await store.endInterruptedPulls()).resumable, resumable);
   });
 
