@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
   readonly notice: WaitNotice;
+  /** Tells a person something that no command asked for. */
+  readonly say: (text: string) => void;
   /** How long any answer may take, in milliseconds; undefined for as long as its call's words give it. */
   readonly answerMs?: number | undefined;
 }
@@ -53,13 +55,13 @@ export async function connectDaemon(options: ConnectOptions): Promise<Connection
 
 /** Of two programs that start a daemon at once, one gets the state folder; the other waits for that one's socket. */
 async function connectOrStart(options: ConnectOptions): Promise<Connection> {
-  const { paths, terminal, signal, notice } = options;
+  const { paths, terminal, signal, notice, say } = options;
   const { startEmbedded } = await import("./embedded.ts");
   using _waiting = notice.waitFor(`the daemon that has ${paths.stateDir} to answer`);
   const until = Date.now() + startingMs;
   for (;;) {
     try {
-      return await embeddedConnection(await startEmbedded(paths, terminal), options);
+      return await embeddedConnection(await startEmbedded(paths, terminal, say), options);
     } catch (error) {
       if (!hasReason(error, "STATE_LOCKED") || Date.now() > until) throw error;
     }

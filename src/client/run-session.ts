@@ -26,15 +26,16 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
     const { answerMs } = options;
     // A program that reads errors as JSON gets nothing else.
     const quiet = answerMs !== undefined || options.errors === "json";
-    const notice = waitNotice((what) => {
-      if (!quiet) showLines(terminal, "stderr", noticeLines(what, columnsOf(terminal, "stderr")));
-    });
+    const say = (text: string): void => {
+      if (!quiet) showLines(terminal, "stderr", hanging(text, columnsOf(terminal, "stderr")));
+    };
+    const notice = waitNotice((what) => say(`Waiting for ${what}. Ctrl-C ends the wait.`));
     let place: DaemonPaths | undefined;
     try {
       const { connectDaemon } = await import("./connect.ts");
       const embed = options.embed ?? true;
       place = paths(options.anyConfig === true);
-      const how = { paths: place, embed, terminal, signal, notice, answerMs };
+      const how = { paths: place, embed, terminal, signal, notice, say, answerMs };
       await using connection = await connectDaemon(how);
       const session: Session = { rpc: connection.rpc, signal, terminal, notice };
       const exitCode = (await work(session)) ?? exitCodes.done;
@@ -52,10 +53,6 @@ export function sessionRunner({ terminal, paths, setExitCode }: SessionHost): Ru
       setExitCode(interrupted ? exitCodes.interrupted : exitCodeOf(failure));
     }
   };
-}
-
-function noticeLines(what: string, columns: number | undefined): string[] {
-  return hanging(`Waiting for ${what}. Ctrl-C ends the wait.`, columns);
 }
 
 export function tellError(error: BangerError, how: "text" | "json", terminal: Terminal): void {

@@ -12,7 +12,7 @@ import { claimFolder } from "./folders.ts";
 import type { HealthService } from "./health.ts";
 import { groupNumber } from "./group.ts";
 import { listenOn, listenOnInherited, type Listener } from "./listener.ts";
-import type { Log } from "./log.ts";
+import type { DaemonLogs, Log } from "./log.ts";
 import { openShared, type SharedParts } from "./shared.ts";
 import type { MetricSources } from "./metrics/daemon-metrics.ts";
 import { remembered } from "./metrics/remembered.ts";
@@ -38,6 +38,8 @@ export interface Daemon extends AsyncDisposable {
 
 export interface DaemonOptions {
   readonly log: Log;
+  /** Where a start tells what it put right; by default in the log. */
+  readonly recoveryLog?: Log;
   /** A listening socket to serve on, instead of one of the daemon's own at its path. */
   readonly inheritedFd?: number | undefined;
   /** False leaves detached pulls that were cut off to a daemon that stays. */
@@ -76,7 +78,7 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
 }
 
 async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
-  const { log } = options;
+  const { log, recoveryLog: recovery = log, resume = true } = options;
   const { stateDir, cacheDir, socketPath } = config.paths;
   const keepHistoryMs = (): number => config.live.settings.pulls.keepHistoryMs;
   const startedAt = Date.now();
@@ -90,10 +92,10 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   starting.use(await lockState(stateDir, { pid: process.pid, socketPath }));
   const store = starting.use(await openStore(databasePath(stateDir), { keepHistoryMs }));
   const recovered = await recover(store, stateDir);
-  logRecovery(log, recovered);
+  logRecovery({ log, recovery }, recovered, resume);
   const observing = observe(config, { log, access, owned: starting, metrics: options.metrics ?? true });
   const readerGid = options.inheritedFd === undefined ? groupOf(access) : await groupAt(socketPath);
-  const shared = await openShared(config, store, starting, log, readerGid);
+  const shared = await openShared(config, store, starting, { log, recovery }, readerGid);
   const shut = await openToReaders(stateDir, readerGid);
   if (readerGid !== undefined && shut.length > 0)
     log.warn("images stay out of the group's reach", { group: readerGid, folders: shut.length });
@@ -122,7 +124,6 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   await keepBallast(stateDir);
   health.serve();
   const { resumablePulls } = recovered;
-  const resume = options.resume ?? true;
   if (resume) await pulls.resume(resumablePulls);
   const postponedPulls = new Set(resume ? [] : resumablePulls.map(({ record }) => record.id));
   log.info("serving", { socket: socketPath, state: stateDir, cache: cacheDir, version: config.version });
@@ -222,13 +223,20 @@ async function within(ms: number, work: Promise<void>): Promise<boolean> {
   }
 }
 
-function logRecovery(log: Log, report: Awaited<ReturnType<typeof recover>>): void {
+function logRecovery(
+  { log, recovery }: DaemonLogs,
+  report: Awaited<ReturnType<typeof recover>>,
+  resume: boolean,
+): void {
   const { sweptFolders, orphanFolders, lostImages, interruptedPulls, unknownNames } = report;
-  const resumed = report.resumablePulls.map(({ record }) => record.id);
-  if (resumed.length > 0) log.info("pulls that were cut off go on", { pulls: resumed });
-  if (sweptFolders.length > 0) log.info("removed what was cut off", { folders: sweptFolders });
-  if (orphanFolders.length > 0) log.warn("removed images without a row", { folders: orphanFolders });
-  if (lostImages.length > 0) log.warn("removed rows without an image", { images: lostImages });
-  if (interruptedPulls.length > 0) log.warn("failed pulls that were cut off", { pulls: interruptedPulls });
+  const pulls = report.resumablePulls.map(({ record }) => record.id);
+  const then = resume ? "go on" : "wait for a daemon that stays";
+  if (pulls.length > 0) recovery.info(`pulls that were cut off ${then}`, { pulls });
+  if (sweptFolders.length > 0) recovery.info("removed what was cut off", { folders: sweptFolders });
+  if (orphanFolders.length > 0)
+    recovery.warn("removed images that the store does not know", { folders: orphanFolders });
+  if (lostImages.length > 0) recovery.warn("forgot images whose files are gone", { images: lostImages });
+  if (interruptedPulls.length > 0)
+    recovery.warn("failed pulls that were cut off", { pulls: interruptedPulls });
   if (unknownNames.length > 0) log.warn("left alone what is not ours", { names: unknownNames });
 }

@@ -12,6 +12,13 @@ export interface Log {
 
 export type LogFacts = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
+/** Where a daemon tells things. */
+export interface DaemonLogs {
+  readonly log: Log;
+  /** What a start lost, failed or removed, because the daemon before it was killed or somebody's hands were there. */
+  readonly recovery: Log;
+}
+
 /** A log whose level and format can change while it is used. */
 export interface AdjustableLog extends Log {
   adjust(settings: LogSettings): void;

@@ -12,7 +12,7 @@ import { CacheUpkeep } from "../pull/cache-upkeep.ts";
 import type { Store } from "../store/store.ts";
 import type { DaemonConfig } from "./config.ts";
 import { openKernels, type KernelParts } from "./kernels.ts";
-import type { Log } from "./log.ts";
+import type { DaemonLogs } from "./log.ts";
 
 /** What pulls work with, and others do as well. */
 export interface SharedParts {
@@ -33,10 +33,11 @@ export async function openShared(
   config: DaemonConfig,
   store: Store,
   owned: AsyncDisposableStack,
-  log: Log,
+  logs: DaemonLogs,
   readerGid: number | undefined,
 ): Promise<SharedParts> {
   const { paths, live, limits } = config;
+  const { log } = logs;
   const blobs = await BlobCache.open(paths.cacheDir, { limits });
   const upkeep = owned.use(
     new CacheUpkeep({
@@ -69,6 +70,6 @@ export async function openShared(
     access: registry,
     signaturePolicies,
   });
-  const kernels = await openKernels(config, store, catalog, log, readerGid);
+  const kernels = await openKernels(config, store, catalog, logs, readerGid);
   return { blobs, upkeep, trash, registry, signaturePolicies, kernels, readerGid };
 }

@@ -16,16 +16,19 @@ import { connectDaemon } from "../../src/client/connect.ts";
 import { startEmbedded } from "../../src/client/embedded.ts";
 import type { Terminal } from "../../src/client/terminal.ts";
 import { waitNotice } from "../../src/client/wait-notice.ts";
+import { markerName } from "../../src/images/layout.ts";
 import { resolvePaths, type DaemonPaths } from "../../src/service/paths.ts";
 import { unary } from "../../src/service/routes.ts";
 import { databasePath } from "../../src/store/layout.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
 import { imageRecord, pullRecord } from "../store/records.ts";
+import { banger } from "./run-banger.ts";
 import { scriptedServer } from "./scripted-server.ts";
 
 const terminal: Terminal = { stdout: new PassThrough(), stderr: new PassThrough(), env: {}, folder: "/" };
 const { signal } = new AbortController();
 const notice = waitNotice(() => {});
+const say = (): void => {};
 
 function pathsIn(folder: string): DaemonPaths {
   const env = { XDG_STATE_HOME: folder, XDG_CACHE_HOME: folder, XDG_RUNTIME_DIR: folder };
@@ -36,12 +39,12 @@ test("a daemon started for a call is there during it, and gone after", async () 
   await using place = await makeTempDir("banger-embed-");
   const paths = pathsIn(place.path);
   {
-    await using connection = await connectDaemon({ paths, embed: true, terminal, notice, signal });
+    await using connection = await connectDaemon({ paths, embed: true, terminal, notice, say, signal });
     const { images } = await connection.rpc.unary(ImageService.method.listImages, {}, signal);
     assert.deepEqual(images, []);
     assert.ok(existsSync(paths.socketPath));
     // A second client finds it, and does not stop it when it goes.
-    await using second = await connectDaemon({ paths, embed: "", terminal, notice, signal });
+    await using second = await connectDaemon({ paths, embed: "", terminal, notice, say, signal });
     await second.rpc.unary(ImageService.method.listImages, {}, signal);
   }
   assert.ok(!existsSync(paths.socketPath));
@@ -67,7 +70,7 @@ test("a daemon that holds the state folder and answers elsewhere is named, after
   const paths = pathsIn(place.path);
   const elsewhere = { ...paths, socketPath: join(place.path, "other.sock") };
   await using _daemon = await startEmbedded(elsewhere, terminal);
-  await assert.rejects(connectDaemon({ paths, embed: true, terminal, notice, signal }), (error) => {
+  await assert.rejects(connectDaemon({ paths, embed: true, terminal, notice, say, signal }), (error) => {
     assert.ok(hasReason(error, "STATE_LOCKED"));
     assert.ok(error.message.includes(elsewhere.socketPath), error.message);
     return true;
@@ -79,7 +82,7 @@ test("Ctrl-C ends the wait for a daemon that starts", async () => {
   const paths = pathsIn(place.path);
   await using _daemon = await startEmbedded({ ...paths, socketPath: join(place.path, "o.sock") }, terminal);
   const controller = new AbortController();
-  const connecting = connectDaemon({ paths, embed: true, terminal, notice, signal: controller.signal });
+  const connecting = connectDaemon({ paths, embed: true, terminal, notice, say, signal: controller.signal });
   controller.abort();
   await assert.rejects(connecting, (error) => hasReason(error, "CANCELLED"));
 });
@@ -178,4 +181,33 @@ test("what became of pulls of an earlier daemon is told to who watches or cancel
     assert.equal(pull?.state, state === "failed" ? PullState.FAILED : PullState.PUBLISHED);
   }
   await assert.rejects(lastOf(channel, "pffff"), (error) => hasReason(error, "PULL_UNKNOWN"));
+});
+
+test("what a start had to remove, forget or fail is said on stderr, once, and never where programs read", async () => {
+  await using place = await makeTempDir("banger-embed-");
+  const { path: folder } = place;
+  const paths = pathsIn(folder);
+  const env = { XDG_STATE_HOME: folder, XDG_CACHE_HOME: folder, XDG_RUNTIME_DIR: folder, HOME: folder };
+  const spoil = async (): Promise<{ image: string; pull: string }> => {
+    const [image, cut] = [imageRecord({ name: "" }), pullRecord()];
+    await leave(paths, async (store) => {
+      await store.insertImage(image);
+      await store.insertPull(cut);
+    });
+    await mkdir(join(paths.stateDir, "images", "lost+found"), { recursive: true });
+    await writeFile(join(paths.stateDir, "images", markerName), "");
+    return { image: image.id, pull: cut.id };
+  };
+  const { image, pull } = await spoil();
+  const first = await banger(["image", "ls", "--json"], env);
+  assert.deepEqual([first.code, JSON.parse(first.stdout)], [0, { images: [] }]);
+  assert.equal(
+    first.stderr,
+    `! forgot images whose files are gone: ${image}\n! failed pulls that were cut off: ${pull}\n`,
+  );
+  const second = await banger(["image", "ls", "--json"], env);
+  assert.equal(second.stderr, "", "what is not ours is nothing that was put right");
+  const { pull: other } = await spoil();
+  const watched = await banger(["pull", "watch", other, "--progress", "json"], env);
+  assert.match(watched.stderr, /^\{"error":.*\}\n$/);
 });
