@@ -73,7 +73,8 @@ function unmountedError(stateDir: string, rowCount: number): BangerError {
 function databaseLostError(stateDir: string, published: number): BangerError {
   const dir = imagesDir(stateDir);
   const path = databasePath(stateDir);
-  const message = `${dir} has ${published} published images, and ${path} knows none of them`;
+  const found = `${published} published ${published === 1 ? "image" : "images"}`;
+  const message = `${dir} has ${found}, and ${path} knows none of them`;
   return new BangerError("STATE_UNSAFE", message, {
     op: "recover images",
     hint: `Restore ${path} from a backup. If these images may go for good, remove them: \`find ${dir} -mindepth 1 -delete\`.`,

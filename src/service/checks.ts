@@ -8,6 +8,7 @@ import type { DaemonConfig } from "./config.ts";
 import type { CheckResult } from "./check-result.ts";
 import { folderCheck, readersCheck, socketCheck, spaceCheck } from "./folder-checks.ts";
 import { folderProblem } from "./folders.ts";
+import { storeCheck } from "./store-check.ts";
 
 /** How long a program may take to say its version, in milliseconds, and what it may print, in bytes. */
 const versionMs = 10_000;
@@ -16,7 +17,7 @@ const versionBytes = 64 * 1024;
 /**
  * Looks at the machine, side by side. What is wrong is in the results; only a cancel is thrown.
  *
- * @param serving whether this process is the daemon, and its socket is to be looked at too
+ * @param serving whether this process is the daemon: then its socket is looked at, else what would keep one from starting
  */
 export async function runChecks(
   config: DaemonConfig,
@@ -37,7 +38,7 @@ export async function runChecks(
     guestCheck(config),
     ...folders.map(({ what, path }) => folderCheck(what, path)),
     ...folders.map(({ what, path }) => spaceCheck(what, path)),
-    ...(serving ? [socketCheck(socketPath), readersCheck(socketPath, stateDir)] : []),
+    ...(serving ? [socketCheck(socketPath), readersCheck(socketPath, stateDir)] : [storeCheck(stateDir)]),
   ];
   const results = await Promise.all<CheckResult | readonly CheckResult[]>(checks);
   signal.throwIfAborted();

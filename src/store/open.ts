@@ -121,7 +121,7 @@ async function migrate(
   });
 }
 
-function newerSchemaError(path: string, cause?: unknown): BangerError {
+export function newerSchemaError(path: string, cause?: unknown): BangerError {
   return new BangerError("STORE_FAILED", `${path} was written by another version of bangerd`, {
     op: "migrate store",
     cause,
@@ -142,7 +142,8 @@ function isDamaged({ code }: InstanceType<typeof SQLite.SqliteError>): boolean {
   return code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT");
 }
 
-function openError(error: unknown, path: string): BangerError {
+/** What opening a database failed of, and what to do about it. */
+export function openError(error: unknown, path: string): BangerError {
   const op = "open store";
   if (isDiskFull(error)) {
     return new BangerError("DISK_FULL", `${path}: no space left for the store`, { op, cause: error });
