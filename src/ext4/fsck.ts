@@ -15,7 +15,7 @@ export interface FsckReport {
   readonly ran: boolean;
   /** e2fsck ended with 0: nothing to repair. */
   readonly clean: boolean;
-  /** Lines that name a problem or propose an optimisation; the latter may come with `clean`. */
+  /** Lines that name a problem or propose an optimisation; the latter may come with `clean`. Bounded: the first of them. */
   readonly problems: readonly string[];
   /** All that it said. */
   readonly output: string;
@@ -81,10 +81,17 @@ const scaffolding = [
   /: \d+\/\d+ files \([\d.]+% non-contiguous\), \d+\/\d+ blocks$/,
 ];
 
-/** The lines of e2fsck's output that are about the file system's state. */
+/** A file system that was overwritten has a line for each of its inodes, and nobody reads so many. */
+const mostProblems = 500;
+const longestProblem = 500;
+
+/** The lines of e2fsck's output that are about the file system's state: the first of them, and how many more there are. */
 export function parseProblems(output: string): readonly string[] {
-  return output
+  const problems = output
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "" && !scaffolding.some((pattern) => pattern.test(line)));
+  const told = problems.slice(0, mostProblems).map((line) => line.slice(0, longestProblem));
+  const more = problems.length - told.length;
+  return more === 0 ? told : [...told, `… and ${more} more lines`];
 }

@@ -109,7 +109,11 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   });
   const health = addApi(server, {
     store,
-    onImageDeleted: () => keepBallast(stateDir),
+    // The image is gone by then: who deleted it must not be told otherwise.
+    onImageDeleted: () =>
+      keepBallast(stateDir).catch((error: unknown) =>
+        log.warn("no room is kept for the next start", { error: messageOf(error) }),
+      ),
     pulls,
     config,
     startedAt,

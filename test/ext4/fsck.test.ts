@@ -92,3 +92,12 @@ test("one that is there and can't do its work is an error all the same", async (
     hasReason(error, "E2FSPROGS_FAILED"),
   );
 });
+
+test("of a file system that was overwritten, the first problems are told, and how many more there are", () => {
+  const lines = Array.from({ length: 70_000 }, (_, i) => `Inode ${i} ${"x".repeat(1000)}`);
+  const problems = parseProblems(["e2fsck 1.47.0 (5-Feb-2023)", ...lines].join("\n"));
+  assert.equal(problems.length, 501);
+  assert.match(problems[0] ?? "", /^Inode 0 x+$/);
+  assert.ok(problems.every(({ length }) => length <= 500));
+  assert.equal(problems.at(-1), "… and 69500 more lines");
+});

@@ -559,7 +559,7 @@ export type VerifyImageResponse = Message<"banger.image.v1.VerifyImageResponse">
   truncated: boolean;
 
   /**
-   * What `e2fsck -fn` said, where it said anything.
+   * What `e2fsck -fn` said, where it said anything: the first 500 lines.
    *
    * @generated from field: string fsck_output = 5;
    */
