@@ -1,4 +1,5 @@
 import { listed, sourceFault } from "./archive/archive-fault.ts";
+import { isRelease } from "./kernel-head.ts";
 import type { KernelFileNames } from "./kernel-source.ts";
 
 /** Names of a kernel's parts among the files of an archive or artifact. */
@@ -90,8 +91,6 @@ export function versionInName(kernel: string): string | undefined {
   return /(?:^|\/)vmlinu[xz]-([^/]+)$/.exec(kernel)?.[1] ?? /\/modules\/([^/]+)\/vmlinuz$/.exec(kernel)?.[1];
 }
 
-const release = /^[0-9]+\.[0-9]+[A-Za-z0-9.+~_-]*$/;
-
 /**
  * The folder that is itself `lib/modules/<version>`, at or below `folder`.
  *
@@ -120,7 +119,7 @@ export function modulesRoot(
       return modulesRoot(paths, below + inner, version, subject);
     }
   }
-  const releases = [...children].filter((name) => release.test(name));
+  const releases = [...children].filter(isRelease);
   const found = releases.length === 1 ? releases[0] : releases.find((name) => name === version);
   if (found !== undefined) return below + found;
   const what = releases.length === 0 ? listed([...children]) : `those of ${listed(releases)}`;

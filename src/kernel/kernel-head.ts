@@ -131,11 +131,19 @@ export function releaseInBanner(bytes: Buffer): string | undefined {
 /** Bytes of a release: `__NEW_UTS_LEN` (include/uapi/linux/utsname.h). */
 export const maxRelease = 64;
 
+const releasePattern = /^[0-9]+\.[0-9]+[A-Za-z0-9.+~_-]*$/;
+
+/** Whether all of a text is a release: as such it is also a name, which leads nowhere and is no option. Pure. */
+export function isRelease(text: string): boolean {
+  return text.length <= maxRelease && releasePattern.test(text);
+}
+
 /** `6.1.0-42-cloud-amd64 (builder@host) …`, or undefined where something else stands. */
 function releaseIn(bytes: Buffer, at: number): string | undefined {
   const said = bytes.toString("latin1", at, at + maxRelease + 1);
-  const release = /^([0-9]+\.[0-9]+[A-Za-z0-9.+~_-]*)(?=[ \0])/.exec(said)?.[1];
-  return release === undefined || release.length > maxRelease ? undefined : release;
+  // What ends it has to be there too, or it may have been cut short.
+  const release = /^(.+?)[ \0]/s.exec(said)?.[1];
+  return release !== undefined && isRelease(release) ? release : undefined;
 }
 
 function text(head: Buffer, at: number, length: number): string {

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
 import { BangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
+import { isRelease } from "./kernel-head.ts";
 
 const op = "read modules";
 
@@ -74,7 +75,8 @@ const moduleBytes = 256 * 1024 * 1024;
 
 /**
  * The release that modules were built for: the first word of `vermagic`, which the kernel compares (kernel/module/main.c,
- * `check_modinfo`). Where it can't be read, as from xz, what the folder is called; undefined where that is no release.
+ * `check_modinfo`). Where it can't be read, as from xz, or is no release, what the folder is called; undefined where that
+ * is none either.
  */
 export async function modulesRelease(dir: string, listing: ModulesListing): Promise<string | undefined> {
   const readable = listing.files.find(
@@ -85,10 +87,11 @@ export async function modulesRelease(dir: string, listing: ModulesListing): Prom
     const at = bytes?.indexOf("vermagic=") ?? -1;
     const release =
       at < 0 ? undefined : /^vermagic=(\S+)/.exec(bytes?.toString("latin1", at, at + 128) ?? "")?.[1];
-    if (release !== undefined) return release;
+    // Whoever built it wrote that, and folders are named after it.
+    if (release !== undefined && isRelease(release)) return release;
   }
   const name = basename(dir);
-  return /^[0-9]+\.[0-9]+/.test(name) ? name : undefined;
+  return isRelease(name) ? name : undefined;
 }
 
 async function inflated(path: string): Promise<Buffer | undefined> {

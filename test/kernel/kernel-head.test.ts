@@ -6,7 +6,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { identifyKernel } from "../../src/kernel/identify.ts";
-import { parseKernelHead, releaseInBanner } from "../../src/kernel/kernel-head.ts";
+import { isRelease, parseKernelHead, releaseInBanner } from "../../src/kernel/kernel-head.ts";
 import { debianKernel } from "../system/debian-kernel.ts";
 import { arm64Image, banner, bzImage, vmlinux } from "./sample-kernels.ts";
 
@@ -113,4 +113,21 @@ test("a banner is a release and what follows it: no format string, none cut shor
   );
   assert.equal(releaseInBanner(Buffer.from("Linux version 6.1.0-4")), undefined);
   assert.equal(releaseInBanner(banner(`6.${"1".repeat(80)}`)), undefined);
+});
+
+test("a release is one as a whole: it leads nowhere, and is no option", () => {
+  for (const good of [release, "6.12.5+deb13-cloud-amd64", "6.1", "6.1.0_x~rc1"]) assert.ok(isRelease(good));
+  const bad = [
+    "",
+    "6",
+    "-6.1",
+    "../6.1",
+    "6.1/..",
+    "6.1.0/x",
+    "6.1.0 x",
+    "6.1.0\n",
+    "x6.1",
+    `6.${"1".repeat(63)}`,
+  ];
+  for (const one of bad) assert.ok(!isRelease(one), JSON.stringify(one));
 });

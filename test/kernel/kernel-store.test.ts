@@ -77,6 +77,14 @@ describe("importing", () => {
     assert.deepEqual((await rig.store.findKernel("cloud"))?.kernel.warnings, warnings);
   });
 
+  test("modules that say no release but a path are taken for the folder's, and nothing is made elsewhere", async () => {
+    await using rig = await makeStoreRig();
+    await writeModules(rig.files.modulesPath, "../../../../pwned");
+    const { modules } = await rig.kernels.import("cloud", rig.files, never);
+    assert.deepEqual(modules, { release, indexed: true });
+    assert.deepEqual(await readdir(kernelsDir(rig.stateDir)), ["cloud"]);
+  });
+
   test("links and special files are left out, and said; `build` and `source` go without saying", async () => {
     await using rig = await makeStoreRig();
     for (const name of ["build", "source"])

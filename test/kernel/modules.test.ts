@@ -26,6 +26,22 @@ test("a module, and a list of what is built in, of more than any has are not rea
   assert.equal(await modulesRelease(dir, await listModules(dir, defaultLimits, signal)), "6.6.1-there");
 });
 
+test("what a module says of its release counts only where it is one", async () => {
+  await using folder = await makeTempDir("banger-modules-");
+  for (const said of ["../../../../pwned", "--config=/x", "6.1.0/../../x", "6.1.0é", `6.${"1".repeat(80)}`]) {
+    for (const [name, expected] of [
+      ["6.1.0-here", "6.1.0-here"],
+      ["6.1.0 here", undefined],
+    ] as const) {
+      const dir = join(folder.path, name);
+      mkdirSync(dir, { recursive: true });
+      writeFileSync(join(dir, "a.ko"), moduleOf(said));
+      const listing = await listModules(dir, defaultLimits, signal);
+      assert.equal(await modulesRelease(dir, listing), expected, said);
+    }
+  }
+});
+
 test("a name that is no text is told as what it is, and not as a folder that is missing", async () => {
   await using folder = await makeTempDir("banger-modules-");
   const path = Buffer.concat([Buffer.from(`${folder.path}/a`), Buffer.from([0xff]), Buffer.from(".ko")]);
