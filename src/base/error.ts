@@ -68,18 +68,28 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What went wrong first; that giving back what was held failed too, as it does on a full disk, is in the cause. */
-function firstOf(error: SuppressedError, op: string): BangerError {
-  const first = asBangerError(error.suppressed, op);
-  const { reason, message, hint, fields, retryAfterMs, facts } = first;
+/** What whoever called knows better than whoever raised the error; the rest stays, and facts are added. */
+export type Retelling = Partial<Pick<ErrorDetails, "hint" | "facts" | "fields" | "cause">> & {
+  readonly message?: string;
+};
+
+/** The same error in other words. */
+export function retold(error: BangerError, { message = error.message, ...changes }: Retelling): BangerError {
+  const { reason, op, hint, fields, retryAfterMs } = error;
   return new BangerError(reason, message, {
-    op: first.op,
+    op,
     hint,
     fields,
-    facts,
     cause: error,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...changes,
+    facts: { ...error.facts, ...changes.facts },
   });
+}
+
+/** What went wrong first; that giving back what was held failed too, as it does on a full disk, is in the cause. */
+function firstOf(error: SuppressedError, op: string): BangerError {
+  return retold(asBangerError(error.suppressed, op), { cause: error });
 }
 
 /**

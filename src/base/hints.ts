@@ -53,7 +53,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   SIZE_MISMATCH: trySource,
   DIFFID_MISMATCH: image,
   VERIFY_FAILED: "Pull it again; if it happens twice, report it with this message.",
-  FILESYSTEM_CORRUPT: "Delete the image and pull it again.",
+  FILESYSTEM_CORRUPT: "Pull the image again; where it is here already, `banger image rm NAME` comes first.",
   DISK_FULL: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
   LIMIT_DOCUMENT_SIZE: raise,
   LIMIT_INDEX_ENTRIES: raise,

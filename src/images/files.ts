@@ -105,7 +105,7 @@ export async function* readFilePieces(
   if (inode.kind !== "file") {
     throw new BangerError("FILE_UNKNOWN", `${path} is a ${inode.kind} and has no content to read`, {
       op: "read file",
-      hint: "List it instead: `banger image files IMAGE PATH`.",
+      facts: { folder: path },
     });
   }
   const end = Math.min(inode.size, range.length === undefined ? inode.size : range.offset + range.length);

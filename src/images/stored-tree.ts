@@ -91,7 +91,7 @@ export async function readLayeredTree(
   }
   throw new BangerError("FILESYSTEM_CORRUPT", `${path} is missing or damaged`, {
     op,
-    hint: "Delete the image and pull it again: without this file nobody knows what it should hold.",
+    facts: { path },
   });
 }
 

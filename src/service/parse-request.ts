@@ -5,7 +5,7 @@ import {
   type PullOptions,
   type RegistryCredentials,
 } from "../../gen/banger/image/v1/pull_pb.ts";
-import { BangerError } from "../base/error.ts";
+import { BangerError, retold } from "../base/error.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import { parseImageName } from "../images/name.ts";
 import { parsePlatform, type Platform } from "../oci/platform.ts";
@@ -99,15 +99,8 @@ function parseReference(text: string): string {
     if (source.kind === "registry" || isAbsolute(source.path)) return text;
   } catch (error) {
     if (!(error instanceof BangerError) || error.reason !== "REFERENCE_INVALID") throw error;
-    const { hint, facts, message } = error;
-    const fields = error.fields.length > 0 ? error.fields : [{ field: "reference", description: message }];
-    throw new BangerError(error.reason, message, {
-      op,
-      cause: error,
-      facts,
-      fields,
-      hint,
-    });
+    if (error.fields.length > 0) throw error;
+    throw retold(error, { fields: [{ field: "reference", description: error.message }] });
   }
   throw invalid(
     "REFERENCE_INVALID",

@@ -370,6 +370,7 @@ test("image verify: a difference is a failure", async () => {
   const bad = await banger(["--socket", server.socketPath, "image", "verify", "bad"]);
   assert.equal(bad.code, 1);
   assert.match(bad.stdout, /1 difference[\s\S]*\/etc +mode +0755 +0700/);
+  assert.equal(bad.stderr, "  → Delete it with `banger image rm bad`, then pull it again.\n");
 });
 
 test("image files and cat", async () => {

@@ -62,8 +62,12 @@ const where = {
     ) * 4096,
 };
 
-/** Changes one byte of the published file, verifies, and puts the whole file back. */
-async function spoiltAt(offset: number, ...args: readonly string[]): Promise<CliResult> {
+function spoiltAt(offset: number, ...args: readonly string[]): Promise<CliResult> {
+  return spoilt(offset, () => verify(...args));
+}
+
+/** Changes one byte of the published file, reads it, and puts the whole file back. */
+async function spoilt(offset: number, read: () => Promise<CliResult>): Promise<CliResult> {
   const file = openSync(rootfs, "r+");
   const byte = Buffer.alloc(1);
   readSync(file, byte, 0, 1, offset);
@@ -71,7 +75,7 @@ async function spoiltAt(offset: number, ...args: readonly string[]): Promise<Cli
   writeSync(file, byte, 0, 1, offset);
   closeSync(file);
   try {
-    return await verify(...args);
+    return await read();
   } finally {
     copyFileSync(whole(), rootfs);
   }
@@ -122,14 +126,33 @@ test("one byte of a file's data: only the full depth can see it, and names the p
   assert.match(result.stdout + result.stderr, /\/?etc\/motd.*content/);
 });
 
+test("a superblock that is none: image, file and the next step are named, whatever reads it", async () => {
+  // Offset 0x38 of struct ext4_super_block is s_magic.
+  const next = "  → Delete it with `banger image rm it`, then pull it again.";
+  const told = (result: CliResult): void => {
+    assert.equal(result.status, 1, result.stdout);
+    const [what = "", hint] = result.stderr.split("\n");
+    assert.ok(what.startsWith(`banger: image it is damaged: ${rootfs}: superblock primary: `), what);
+    assert.equal(hint, next);
+  };
+  told(await spoiltAt(1024 + 0x38));
+  for (const command of ["files", "cat"]) {
+    told(await spoilt(1024 + 0x38, () => runCli(daemon, "image", command, "it", "/etc/motd")));
+  }
+});
+
 test("one byte of the stored tree: it says that it can't tell any more", async () => {
   const tree = join(rootfs, "..", "tree.index");
   const file = openSync(tree, "r+");
   writeSync(file, Buffer.from("X"), 0, 1, 100);
   closeSync(file);
-  const result = await verify();
-  assert.equal(result.status, 1);
-  assert.match(result.stderr, /tree\.index is missing or damaged/);
+  const next = "\n  → Delete it with `banger image rm it`, then pull it again.\n";
+  for (const command of [["verify"], ["du"], ["diff", "it"]]) {
+    const result = await runCli(daemon, "image", ...command, "it");
+    assert.equal(result.status, 1);
+    const what = `banger: image it is damaged: ${tree} is missing or damaged`;
+    assert.equal(result.stderr, `${what}${next}`);
+  }
 });
 
 test("files lists a folder and follows links, and cat prints a file byte by byte", async () => {
@@ -148,4 +171,14 @@ test("files lists a folder and follows links, and cat prints a file byte by byte
   assert.match(none.stderr, /none/);
   const folder = await runCli(daemon, "image", "cat", "it", "/etc");
   assert.equal(folder.status, 3);
+  const nearest = [
+    [none, "/etc"],
+    [folder, "/etc"],
+    [await runCli(daemon, "image", "files", "it", "/gone/for/good"), "/"],
+    [await runCli(daemon, "image", "files", "it", "bin/../etc/link/x"), "/etc"],
+  ] as const;
+  for (const [{ stderr }, path] of nearest) {
+    assert.match(stderr, /\n {2}→ List what is there: `banger image files it (?<path>.*)`\.\n$/);
+    assert.ok(stderr.includes(` it ${path}\``), stderr);
+  }
 });

@@ -27,8 +27,13 @@ function linesOf(error: BangerError, colour: boolean, columns: number | undefine
       const lead = `  ${safeText(field)}:`;
       return hang(lead, lead, description, columns);
     }),
-    ...hints.flatMap((hint) => hang(paint(arrow, colour), arrow.text, hint, columns)),
+    ...hints.flatMap((hint) => hintLines(hint, colour, columns)),
   ];
+}
+
+/** What to do, under what was told before. */
+export function hintLines(hint: string, colour: boolean, columns?: number): string[] {
+  return hang(paint(arrow, colour), arrow.text, hint, columns);
 }
 
 /**
@@ -44,7 +49,7 @@ export function usageLines(
   const lead = paint(arrow, colour);
   return [
     ...hang(paint(label, colour), label.text, message, columns),
-    ...(hint === undefined ? [] : hang(lead, arrow.text, hint, columns)),
+    ...(hint === undefined ? [] : hintLines(hint, colour, columns)),
     ...commands.map((command) => `${lead} ${safeText(command)}`),
   ];
 }

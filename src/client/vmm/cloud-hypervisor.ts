@@ -1,6 +1,6 @@
 import { bootLine, missingFor } from "../../kernel/boot-line.ts";
 import { machineSize, rootOf, sharedDiskWarning, type Machine, type Rendered } from "./machine.ts";
-import { shellCommand } from "./shell-word.ts";
+import { shellCommand } from "../../base/shell-word.ts";
 
 /** A command line of Cloud Hypervisor, for a shell. Pure. */
 export function renderCloudHypervisor(machine: Machine): Rendered {

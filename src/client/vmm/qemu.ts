@@ -1,6 +1,6 @@
 import { bootLine, missingFor, rootBusOf, type RootBus } from "../../kernel/boot-line.ts";
 import { machineSize, rootOf, type Machine, type Rendered } from "./machine.ts";
-import { shellCommand } from "./shell-word.ts";
+import { shellCommand } from "../../base/shell-word.ts";
 
 /**
  * A command line of QEMU, for a shell. Where the disk is the published image, what the machine writes goes into a

@@ -9,7 +9,6 @@ const op = "read ext4";
 export function corrupt(place: Place, rule: string): BangerError {
   return new BangerError("FILESYSTEM_CORRUPT", `${describePlace(place)}: ${rule}`, {
     op,
-    hint: "Build the image again; run `e2fsck -fn` on it for a second opinion.",
     facts: { ...factsOf(place), rule },
   });
 }

@@ -1,4 +1,4 @@
-import { printable, splitPath, type ByteString } from "../../base/bytes.ts";
+import { joinBytes, printable, splitPath, utf8Bytes, type ByteString } from "../../base/bytes.ts";
 import { BangerError } from "../../base/error.ts";
 import { defaultLimits } from "../../base/limits.ts";
 import type { Sliced } from "../../base/slices.ts";
@@ -30,44 +30,57 @@ export function* resolvePath(image: Ext4Image, path: ByteString, options: PathOp
   // What is still to be walked, last part first, and the directories walked through, the root first.
   const ahead = splitPath(path).toReversed();
   const root = image.inode(rootInode);
-  let behind: Ext4Inode[] = [root];
+  const top: Walked = { name: utf8Bytes(""), inode: root };
+  let behind: Walked[] = [top];
   let links = 0;
   let here = root;
   for (let part = ahead.pop(); part !== undefined; part = ahead.pop()) {
-    if (here.kind !== "directory") throw unknown(path, `${printable(part)} is looked for in a ${here.kind}`);
+    if (here.kind !== "directory") {
+      throw unknown(path, `${printable(part)} is looked for in a ${here.kind}`, behind);
+    }
     if (part === "" || part === ".") continue;
     if (part === "..") {
       if (behind.length > 1) behind.pop();
-      here = behind.at(-1) ?? root;
+      here = behind.at(-1)?.inode ?? root;
       continue;
     }
     const number = yield* image.lookup(here, part);
     // Links may ask for thousands of names in small folders, each of which takes no slice.
     yield;
-    if (number === undefined) throw unknown(path, `there is no ${printable(part)}`);
+    if (number === undefined) throw unknown(path, `there is no ${printable(part)}`, behind);
     const next = image.inode(number);
     const isLast = ahead.length === 0;
     if (next.kind === "symlink" && (!isLast || options.followLast || mustBeDirectory)) {
-      if (++links > maxLinks) throw unknown(path, `it goes through more than ${maxLinks} links`);
+      if (++links > maxLinks) throw unknown(path, `it goes through more than ${maxLinks} links`, behind);
       const target = image.linkTarget(next);
       ahead.push(...splitPath(target).toReversed());
-      if (target.startsWith("/")) behind = [root];
-      here = behind.at(-1) ?? root;
+      if (target.startsWith("/")) behind = [top];
+      here = behind.at(-1)?.inode ?? root;
       continue;
     }
     here = next;
-    if (next.kind === "directory") behind.push(next);
+    if (next.kind === "directory") behind.push({ name: part, inode: next });
   }
-  if (mustBeDirectory && here.kind !== "directory") throw unknown(path, `it is a ${here.kind}`);
+  if (mustBeDirectory && here.kind !== "directory") throw unknown(path, `it is a ${here.kind}`, behind);
   return here;
 }
 
 const op = "find file";
 
-function unknown(path: ByteString, why: string): BangerError {
+/** A directory that a path has gone through. */
+interface Walked {
+  readonly name: ByteString;
+  readonly inode: Ext4Inode;
+}
+
+/** @param walked the folders that are there, down to the nearest one */
+function unknown(path: ByteString, why: string, walked: readonly Walked[]): BangerError {
+  const folder = joinBytes(
+    walked.map(({ name }) => name),
+    "/",
+  );
   return new BangerError("FILE_UNKNOWN", `${printable(path)} is not in the image: ${why}`, {
     op,
-    hint: "List the folder above it with `banger image files`.",
-    facts: { path: printable(path) },
+    facts: { path: printable(path), folder: folder === "" ? "/" : printable(folder) },
   });
 }

@@ -19,6 +19,7 @@ import type { ImageRecord } from "../../store/records.ts";
 import { unary } from "../routes.ts";
 import { fileTypes, type FileDeps } from "./files.ts";
 import { required } from "./images.ts";
+import { readingImage, type CalledImage } from "./told-of-image.ts";
 
 /** Bytes of what a diff lists, so that its message stays below gRPC's 4 MiB however it is encoded. */
 const diffBytes = 1 << 20;
@@ -26,9 +27,10 @@ const diffBytes = 1 << 20;
 /** The part of ImageService that works on the trees which are stored beside images. */
 export function compareRoutes({ store, stateDir, limits }: FileDeps) {
   const { method } = ImageService;
-  const find = (image: string, field: string): Promise<ImageRecord> =>
-    store.findImage(required(image, field));
-  const published = ({ id, manifestDigest }: ImageRecord): PublishedImage => ({
+  const find = async (called: string, field: string): Promise<CalledImage> => {
+    return { record: await store.findImage(required(called, field)), called, stateDir };
+  };
+  const published = ({ record: { id, manifestDigest } }: CalledImage): PublishedImage => ({
     stateDir,
     id,
     manifestDigest,
@@ -39,7 +41,9 @@ export function compareRoutes({ store, stateDir, limits }: FileDeps) {
       const limit = upTo(request.limit, "limit", 1000, 10_000);
       const [before, after] = [await find(request.before, "before"), await find(request.after, "after")];
       const options = { limit, ignoreTimes, limitBytes: diffBytes, limits, signal };
-      const diff = await diffPublished(published(before), published(after), options);
+      const diff = await readingImage(before, () =>
+        readingImage(after, () => diffPublished(published(before), published(after), options)),
+      );
       return create(DiffImagesResponseSchema, {
         changes: diff.changes.map(changeMessage),
         truncated: diff.truncated,
@@ -54,12 +58,14 @@ export function compareRoutes({ store, stateDir, limits }: FileDeps) {
       const depth = upTo(request.depth, "depth", 1, 64);
       const limit = upTo(request.limit, "limit", 20, 256);
       const image = await find(request.image, "image");
-      const usage = await publishedUsage(published(image), { path, depth, limit }, { limits, signal });
+      const usage = await readingImage(image, () =>
+        publishedUsage(published(image), { path, depth, limit }, { limits, signal }),
+      );
       return create(GetImageUsageResponseSchema, {
         total: usageInit(usage.total),
         folders: usage.folders.map(pathUsageInit),
         files: usage.files.map(pathUsageInit),
-        layers: (usage.layers ?? []).map((layer) => layerUsageInit(layer, image)),
+        layers: (usage.layers ?? []).map((layer) => layerUsageInit(layer, image.record)),
         layersKnown: usage.layers !== undefined,
         truncated: usage.truncated,
       });

@@ -10,6 +10,7 @@ import type { Store } from "../../store/store.ts";
 import { serverStreaming } from "../routes.ts";
 import { stallMs } from "./files.ts";
 import { invalidField, required } from "./images.ts";
+import { piecesOfImage } from "./told-of-image.ts";
 
 export interface ExportDeps {
   readonly store: Store;
@@ -23,10 +24,11 @@ export function exportRoutes({ store, stateDir }: ExportDeps) {
       ImageService.method.exportImage,
       async function* ({ image, format }, { signal }) {
         const wanted = parseFormat(format);
-        const { id } = await store.findImage(required(image, "image"));
-        await using exported = await openExport(imagePaths(stateDir, id).rootfs, wanted, signal);
+        const record = await store.findImage(required(image, "image"));
+        const found = { record, called: image, stateDir };
+        await using exported = await openExport(imagePaths(stateDir, record.id).rootfs, wanted, signal);
         yield create(ExportImageResponseSchema, { totalSizeBytes: BigInt(exported.sizeBytes) });
-        for await (const { offset, bytes } of exported.pieces) {
+        for await (const { offset, bytes } of piecesOfImage(found, exported.pieces)) {
           yield create(ExportImageResponseSchema, { offset: BigInt(offset), chunk: bytes });
         }
       },

@@ -17,11 +17,11 @@ import type { Ext4Inode } from "../../ext4/read/inode.ts";
 import { listFiles, readFilePieces, type ListedFile } from "../../images/files.ts";
 import { imagePaths } from "../../images/layout.ts";
 import { verifyPublished } from "../../images/verify-published.ts";
-import type { ImageRecord } from "../../store/records.ts";
 import type { Store } from "../../store/store.ts";
 import { badPageToken, parseDepth, parsePageSize } from "../parse-request.ts";
 import { serverStreaming, unary } from "../routes.ts";
 import { required } from "./images.ts";
+import { piecesOfImage, readingImage, type CalledImage } from "./told-of-image.ts";
 
 /** How long a client may take nothing of what it reads, in milliseconds: the image's file is open as long. */
 export const stallMs = 10 * 60_000;
@@ -35,17 +35,21 @@ export interface FileDeps {
 /** The part of ImageService that reads inside of published images. */
 export function fileRoutes({ store, stateDir, limits }: FileDeps) {
   const { method } = ImageService;
-  const find = (image: string): Promise<ImageRecord> => store.findImage(required(image, "image"));
-  const rootfsOf = async (image: string): Promise<string> =>
-    imagePaths(stateDir, (await find(image)).id).rootfs;
+  const find = async (called: string): Promise<CalledImage & { readonly rootfs: string }> => {
+    const record = await store.findImage(required(called, "image"));
+    return { record, called, stateDir, rootfs: imagePaths(stateDir, record.id).rootfs };
+  };
   return {
     verifyImage: unary(
       method.verifyImage,
       async ({ image, depth }, { signal }) => {
-        const { id, manifestDigest } = await find(image);
+        const found = await find(image);
+        const { id, manifestDigest } = found.record;
         const wanted = { stateDir, id, manifestDigest, depth: parseDepth(depth), limits, signal };
-        const { inodeCount, contentBytesHashed, differences, truncated, fsck } =
-          await verifyPublished(wanted);
+        const { inodeCount, contentBytesHashed, differences, truncated, fsck } = await readingImage(
+          found,
+          () => verifyPublished(wanted),
+        );
         return create(VerifyImageResponseSchema, {
           inodeCount: BigInt(inodeCount),
           contentBytesHashed: BigInt(contentBytesHashed),
@@ -59,7 +63,10 @@ export function fileRoutes({ store, stateDir, limits }: FileDeps) {
 
     listFiles: unary(method.listFiles, async ({ image, path, pageSize, pageToken }, { signal }) => {
       const page = { size: parsePageSize(pageSize), after: parseToken(pageToken) };
-      const { files, next } = await runInSlices(listFiles(await rootfsOf(image), path, page), signal);
+      const found = await find(image);
+      const { files, next } = await readingImage(found, () =>
+        runInSlices(listFiles(found.rootfs, path, page), signal),
+      );
       const nextPageToken = next === undefined ? "" : bytesToBuffer(next).toString("base64url");
       return create(ListFilesResponseSchema, { files: files.map(fileInfo), nextPageToken });
     }),
@@ -68,8 +75,9 @@ export function fileRoutes({ store, stateDir, limits }: FileDeps) {
       method.readFile,
       async function* ({ image, path, offset, length }, { signal }) {
         const range = { offset: natural(offset, "offset"), length: natural(length, "length") || undefined };
-        const rootfs = await rootfsOf(image);
-        for await (const chunk of readFilePieces(rootfs, required(path, "path"), range, signal)) {
+        const found = await find(image);
+        const pieces = readFilePieces(found.rootfs, required(path, "path"), range, signal);
+        for await (const chunk of piecesOfImage(found, pieces)) {
           yield create(ReadFileResponseSchema, { chunk });
         }
       },

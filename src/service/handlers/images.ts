@@ -8,7 +8,7 @@ import {
   RenameImageResponseSchema,
   type ListImagesRequest,
 } from "../../../gen/banger/image/v1/image_service_pb.ts";
-import { BangerError } from "../../base/error.ts";
+import { BangerError, retold } from "../../base/error.ts";
 import { parseImageName } from "../../images/name.ts";
 import { removeImage } from "../../images/remove.ts";
 import { kernelNames } from "../../kernel/layout.ts";
@@ -90,12 +90,8 @@ function parseNewName(newName: string): string {
     return parseImageName(newName);
   } catch (error) {
     if (!(error instanceof BangerError)) throw error;
-    const { hint, message } = error;
-    throw new BangerError(error.reason, message, {
-      op: "rename image",
-      cause: error,
+    throw retold(error, {
       fields: error.fields.map(({ description }) => ({ field: "new_name", description })),
-      hint,
     });
   }
 }

@@ -6,7 +6,7 @@ import { ImageSchema } from "../../../gen/banger/image/v1/image_pb.ts";
 import { hasReason } from "../../../src/base/error.ts";
 import { machineOf, type Machine } from "../../../src/client/vmm/machine.ts";
 import { renderMachine } from "../../../src/client/vmm/render.ts";
-import { shellCommand, shellWord } from "../../../src/client/vmm/shell-word.ts";
+import { shellCommand, shellWord } from "../../../src/base/shell-word.ts";
 
 const cloud: Machine = {
   architecture: "amd64",
