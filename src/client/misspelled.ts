@@ -18,6 +18,56 @@ function chosen(word: string, choices: readonly string[]): string {
   throw new InvalidArgumentError(`Allowed choices are ${choices.join(", ")}.${suggestion}`);
 }
 
+/** What other programs call these commands: in a group, the first of them that it has. */
+const otherWords: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    add: ["import"],
+    check: ["verify", "status"],
+    clean: ["prune"],
+    clear: ["prune"],
+    delete: ["rm"],
+    df: ["usage"],
+    download: ["pull"],
+    du: ["usage"],
+    fetch: ["pull"],
+    follow: ["watch"],
+    gc: ["prune"],
+    info: ["inspect", "status"],
+    kill: ["cancel"],
+    list: ["ls", "usage"],
+    logs: ["watch"],
+    ls: ["usage"],
+    mv: ["rename"],
+    remove: ["rm"],
+    show: ["inspect", "status"],
+    size: ["du", "usage"],
+    stop: ["cancel"],
+  }),
+);
+
+/**
+ * For a command that has another name elsewhere, as `banger image remove x`, `banger images` or `banger daemon start`:
+ * what it is called here, with the words that followed.
+ *
+ * @param at the command below which the word is unknown
+ * @param words what was typed after the program's name
+ */
+export function otherwiseCalled(at: CommandSpec, words: readonly string[], error: CommanderError): string[] {
+  if (error.code !== "commander.unknownCommand") return [];
+  if (at.name === "daemon" && words.includes("start")) return ["bangerd"];
+  for (const [position, word] of words.entries()) {
+    const group = at.commands.find(({ name }) => `${name}s` === word);
+    const meant = commandCalled(at, otherWords.get(word)) ?? (group && commandCalled(group, ["ls", "usage"]));
+    if (meant !== undefined) return [[meant.path, ...words.slice(position + 1)].join(" ")];
+  }
+  return [];
+}
+
+/** The first that there is. */
+function commandCalled(group: CommandSpec, names: readonly string[] = []): CommandSpec | undefined {
+  return names.flatMap((name) => group.commands.find((command) => command.name === name) ?? []).at(0);
+}
+
 /**
  * For a command that is unknown where it stands, as in `banger inspect x` or `banger pull debian`: the commands of
  * that name that there are, with the words that followed.

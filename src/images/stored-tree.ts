@@ -30,17 +30,19 @@ export interface StoredTree {
  * index of one layer, bound to the image's manifest, and before it the layer that each entry stems from. Not durable
  * until the folder is synced, as publishing does.
  *
- * @throws BangerError DISK_FULL, PERMISSION_DENIED or INTERNAL.
+ * @throws BangerError LIMIT_ENTRIES where it would be more than is read back, DISK_FULL, PERMISSION_DENIED or INTERNAL.
  */
 export async function writeStoredTree(
   path: string,
   tree: RootTree,
   manifest: Digest,
+  limits: Pick<Limits, "indexFileBytes">,
   signal: AbortSignal,
 ): Promise<void> {
   try {
     const chunks: Buffer[] = [];
     const origins = await runInSlices(encodeTree(tree, manifest, chunks), signal);
+    requireReadable(chunks, origins, limits);
     const handle = await open(path, "wx", 0o644);
     try {
       await writeWhole(handle, [origins, ...chunks], 0);
@@ -50,6 +52,18 @@ export async function writeStoredTree(
   } catch (error) {
     throw asBangerError(error, "store tree");
   }
+}
+
+/** Each layer's index was held to the bound on its own: an image that nobody could verify any more is not published. */
+function requireReadable(
+  chunks: readonly Buffer[],
+  origins: Buffer,
+  { indexFileBytes }: Pick<Limits, "indexFileBytes">,
+): void {
+  const bytes = chunks.reduce((sum, { length }) => sum + length, origins.length);
+  if (bytes <= indexFileBytes) return;
+  const message = `the image's names and attributes are more than ${indexFileBytes} bytes together`;
+  throw new BangerError("LIMIT_ENTRIES", message, { op: "store tree" });
 }
 
 /**

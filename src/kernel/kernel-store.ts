@@ -58,6 +58,8 @@ export class KernelStore {
   readonly #fetches = new SingleFlight<string, Waiter, KernelRecord>();
   /** Kernels that pulls are being staged with, by id. */
   readonly #held = new Map<string, number>();
+  /** Those that are being removed, or were: ids are never used again. */
+  readonly #condemned = new Set<string>();
 
   constructor(deps: KernelStoreDeps) {
     this.#deps = deps;
@@ -145,13 +147,24 @@ export class KernelStore {
    * @throws BangerError KERNEL_UNKNOWN; KERNEL_IN_USE unless forced.
    */
   async remove(kernel: KernelRecord, force: boolean): Promise<number> {
-    const { stateDir, rows } = this.#deps;
     if (this.#held.has(kernel.id) && !force) {
       throw new BangerError("KERNEL_IN_USE", `an image is being made with kernel ${kernel.name}`, {
         op: "remove kernel",
         hint: "Wait for that pull to end, or cancel it.",
       });
     }
+    // From now on nobody begins to use it.
+    this.#condemned.add(kernel.id);
+    try {
+      return await this.#remove(kernel, force);
+    } catch (error) {
+      this.#condemned.delete(kernel.id);
+      throw error;
+    }
+  }
+
+  async #remove(kernel: KernelRecord, force: boolean): Promise<number> {
+    const { stateDir, rows } = this.#deps;
     const dir = kernelDir(stateDir, kernel.name);
     const users = (await rows.findKernel(kernel.name))?.imageCount ?? 0;
     // Images have the same bytes, if not as the same inodes, which tell of themselves.
@@ -161,8 +174,13 @@ export class KernelStore {
     return freed;
   }
 
-  /** Keeps a kernel from being removed, but by force. */
+  /** Keeps a kernel from being removed, but by force. @throws BangerError KERNEL_UNKNOWN for one that is going already */
   hold(kernel: KernelRecord): Disposable {
+    if (this.#condemned.has(kernel.id)) {
+      throw new BangerError("KERNEL_UNKNOWN", `the kernel ${kernel.name} is being removed`, {
+        op: "find kernel",
+      });
+    }
     const change = (by: number): void => {
       const count = (this.#held.get(kernel.id) ?? 0) + by;
       if (count > 0) this.#held.set(kernel.id, count);

@@ -43,8 +43,6 @@ export interface PipelineDeps extends SourceDeps, PlanDeps, KernelDeps {
   readonly scanner: LayerScanner;
   readonly builders: Readonly<Record<BuilderName, RootfsBuilder>>;
   readonly queue: TurnQueue;
-  /** How many ask what their image is at once. */
-  readonly resolves: TurnQueue;
   /** Of those that are in, how many build at once. */
   readonly builds: TurnQueue;
   readonly ledger: DiskLedger;
@@ -74,11 +72,10 @@ export async function runPull(deps: PipelineDeps, pull: PullContext): Promise<Im
   await using source = openPullSource(deps, pull.request);
   await using kernel = new PullKernel(deps, pull);
   const announce = once((start: PlanStart) => pull.emit("resolve", resolvedEvent(start)));
-  const asking = await deps.resolves.enter(pull.signal, () => {});
   const plan = await planPull(deps, pull, source, (start) =>
     // A kernel may take minutes to come: what is known by then is said before.
     kernel.resolve(start.image.platform, () => announce(start)),
-  ).finally(() => asking[Symbol.dispose]());
+  );
   if (!pull.claim(plan)) return undefined;
   announce(plan);
   if (plan.existing !== undefined) return reuse(deps, pull, plan, plan.existing);
@@ -200,7 +197,7 @@ async function buildImage(
   });
   pull.emit("stage-boot", { kind: "bootArtifactsStaged", boot, imageId: id, durationMs });
   await pull.clock.time("publish", async () => {
-    await writeStoredTree(staging.treePath, tree, plan.image.manifestDigest, pull.signal);
+    await writeStoredTree(staging.treePath, tree, plan.image.manifestDigest, deps.limits, pull.signal);
     await staging.publish(imageDocument(image), pull.kernel.publishedDir);
     await deps.store.insertImage(image).catch(async (error: unknown) => {
       await staging.unpublish();

@@ -11,6 +11,7 @@ import type { ImageRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { PullEventBody } from "./events.ts";
 import { optionsKey, rootfsKey } from "./identity.ts";
+import type { TurnQueue } from "./queue.ts";
 import type { StageContext } from "./stage-context.ts";
 
 /** What is known of a pull once its reference means something: its kernel may be still to come. */
@@ -38,6 +39,8 @@ export interface PlanDeps {
   readonly blobs: BlobCache;
   readonly guest: GuestSources;
   readonly limits: Limits;
+  /** How many ask what their image is at once. */
+  readonly resolves: TurnQueue;
   /** Whose signatures are asked for, as the config says at this moment; nobody's where undefined. */
   readonly signaturePolicies?: () => readonly SignaturePolicy[];
 }
@@ -58,7 +61,11 @@ export async function planPull(
   const { request, signal, emit, clock } = pull;
   const onRetry = (notice: RetryNotice): void => emit("resolve", { kind: "retrying", ...notice });
   const { limits, signaturePolicies } = deps;
-  const { value } = await clock.time("resolve", async () => {
+  // Of the questions alone: a kernel that takes its time must not hold up those who ask.
+  const asking = await deps.resolves.enter(signal, (position) =>
+    emit("resolve", { kind: "waiting", position, why: "others are asking what their images are" }),
+  );
+  const resolving = clock.time("resolve", async () => {
     const image = await source.resolve(request.platform, { signal, onRetry });
     const policies = signaturePolicies?.() ?? [];
     const { documents } = source;
@@ -67,7 +74,7 @@ export async function planPull(
       signature: await checkSignature({ image, policies, documents, limits, signal, onRetry }),
     };
   });
-  const { image, signature } = value;
+  const { image, signature } = (await resolving.finally(() => asking[Symbol.dispose]())).value;
   const name = request.name ?? defaultImageName(image);
   const assets = request.noAgents ? undefined : await loadGuestAssets(deps.guest, limits);
   const holder = await deps.store.findByName(name);

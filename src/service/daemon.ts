@@ -100,6 +100,7 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   if (readerGid !== undefined && shut.length > 0)
     log.warn("images stay out of the group's reach", { group: readerGid, folders: shut.length });
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting, observing.observers, shared);
+  starting.defer(() => pulls.stop());
   await observing.serve(metricSources({ config, startedAt, store, pulls, shared }));
   // What has more streams than it may is told so, in words; what has twice as many waits in its own queue.
   const server = new Server({
@@ -125,6 +126,8 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
     inheritedFd === undefined
       ? await listenOn(server, socketPath, access)
       : await listenOnInherited(server, inheritedFd, socketPath);
+  // Or somebody would be served by what is taken down, and the next start would find its own socket.
+  starting.defer(() => listener.close(0));
   await keepBallast(stateDir);
   health.serve();
   const { resumablePulls } = recovered;

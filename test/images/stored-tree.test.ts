@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { RootTree } from "../../src/layers/root-tree.ts";
@@ -52,7 +52,7 @@ test("a tree survives its way to the disk and back", async () => {
   await using folder = await makeTempDir("banger-test-");
   const path = join(folder.path, "tree.index");
   const tree = sampleTree();
-  await writeStoredTree(path, tree, manifest, signal);
+  await writeStoredTree(path, tree, manifest, defaultLimits, signal);
   const back = await readStoredTree(path, manifest, defaultLimits, signal);
   assert.deepEqual(listing(back), listing(tree));
   assert.equal(back.inodeCount, tree.inodeCount);
@@ -67,7 +67,7 @@ test("where each inode stems from comes back, hard links and all", async () => {
     layer(file("a/two", "3"), file("b/three", "4")),
     layer(symlink("a/four", "one"), dir("empty", { mode: 0o700 })),
   ]);
-  await writeStoredTree(path, tree, manifest, signal);
+  await writeStoredTree(path, tree, manifest, defaultLimits, signal);
   const { tree: back, layerOf } = await readLayeredTree(path, manifest, defaultLimits, signal);
   assert.deepEqual(listing(back), listing(tree));
   const found = [...everyName(back.root)].map((named) => [named.path, layerOf?.(named.inode)]);
@@ -82,7 +82,7 @@ test("where each inode stems from comes back, hard links and all", async () => {
 test("a tree of the first version is read, and says nothing of layers", async () => {
   await using folder = await makeTempDir("banger-test-");
   const path = join(folder.path, "tree.index");
-  await writeStoredTree(path, sampleTree(), manifest, signal);
+  await writeStoredTree(path, sampleTree(), manifest, defaultLimits, signal);
   const bytes = readFileSync(path);
   writeFileSync(path, bytes.subarray(bytes.indexOf("BNGRLIDX")));
   const { tree, layerOf } = await readLayeredTree(path, manifest, defaultLimits, signal);
@@ -93,7 +93,7 @@ test("a tree of the first version is read, and says nothing of layers", async ()
 test("each byte of what says where inodes stem from is held against its hash", async () => {
   await using folder = await makeTempDir("banger-test-");
   const path = join(folder.path, "tree.index");
-  await writeStoredTree(path, sampleTree(), manifest, signal);
+  await writeStoredTree(path, sampleTree(), manifest, defaultLimits, signal);
   const bytes = readFileSync(path);
   const end = bytes.indexOf("BNGRLIDX");
   for (let at = 0; at < end; at++) {
@@ -115,7 +115,7 @@ test("a tree of another image, a damaged one and none at all are told, and stay 
   const path = join(folder.path, "tree.index");
   const read = (digest = manifest, at = path) => readStoredTree(at, digest, defaultLimits, signal);
   const corrupt = (error: unknown): boolean => hasReason(error, "FILESYSTEM_CORRUPT");
-  await writeStoredTree(path, sampleTree(), manifest, signal);
+  await writeStoredTree(path, sampleTree(), manifest, defaultLimits, signal);
   await assert.rejects(read(digestOf(Buffer.from("other"))), corrupt);
   await assert.rejects(read(manifest, `${path}.none`), corrupt);
   const bytes = readFileSync(path);
@@ -123,4 +123,15 @@ test("a tree of another image, a damaged one and none at all are told, and stay 
   writeFileSync(path, bytes);
   await assert.rejects(read(), corrupt);
   assert.deepEqual(readFileSync(path), bytes);
+});
+
+test("what could not be read back is not written", async () => {
+  await using folder = await makeTempDir("banger-tree-");
+  const path = join(folder.path, "tree");
+  await writeStoredTree(path, sampleTree(), manifest, defaultLimits, signal);
+  const { size } = statSync(path);
+  const other = join(folder.path, "other");
+  await writeStoredTree(other, sampleTree(), manifest, { indexFileBytes: size }, signal);
+  const more = writeStoredTree(`${other}2`, sampleTree(), manifest, { indexFileBytes: size - 1 }, signal);
+  await assert.rejects(more, (error) => hasReason(error, "LIMIT_ENTRIES"));
 });

@@ -284,7 +284,10 @@ describe("removing", () => {
       await assert.rejects(rig.kernels.remove(kernel, false), failing("KERNEL_IN_USE"));
       hold[Symbol.dispose]();
     }
-    await rig.kernels.remove(kernel, false);
+    const removing = rig.kernels.remove(kernel, false);
+    assert.throws(() => rig.kernels.hold(kernel), failing("KERNEL_UNKNOWN"), "it is on its way out");
+    await removing;
+    assert.throws(() => rig.kernels.hold(kernel), failing("KERNEL_UNKNOWN"));
   });
 });
 

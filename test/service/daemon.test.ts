@@ -451,6 +451,12 @@ describe("the daemon", () => {
     await rm(socketPath);
     const openPulls = () => Promise.reject(new BangerError("DISK_FULL", "full", { op: "open cache" }));
     await assert.rejects(startDaemon(daemon.config, { log: silentLog, openPulls }), failing("DISK_FULL"));
+    // So late that it had begun to serve.
+    const pulls = new ScriptedPulls();
+    pulls.resume = () => Promise.reject(new BangerError("STORE_FAILED", "no", { op: "resume" }));
+    const late = startDaemon(daemon.config, { log: silentLog, openPulls: async () => pulls });
+    await assert.rejects(late, failing("STORE_FAILED"));
+    assert.ok(!existsSync(socketPath));
     await daemon.start();
     assert.ok(existsSync(socketPath));
   });
