@@ -147,6 +147,7 @@ export class KernelStore {
    * @throws BangerError KERNEL_UNKNOWN; KERNEL_IN_USE unless forced.
    */
   async remove(kernel: KernelRecord, force: boolean): Promise<number> {
+    if (this.#condemned.has(kernel.id)) throw isGoing(kernel);
     if (this.#held.has(kernel.id) && !force) {
       throw new BangerError("KERNEL_IN_USE", `an image is being made with kernel ${kernel.name}`, {
         op: "remove kernel",
@@ -176,11 +177,7 @@ export class KernelStore {
 
   /** Keeps a kernel from being removed, but by force. @throws BangerError KERNEL_UNKNOWN for one that is going already */
   hold(kernel: KernelRecord): Disposable {
-    if (this.#condemned.has(kernel.id)) {
-      throw new BangerError("KERNEL_UNKNOWN", `the kernel ${kernel.name} is being removed`, {
-        op: "find kernel",
-      });
-    }
+    if (this.#condemned.has(kernel.id)) throw isGoing(kernel);
     const change = (by: number): void => {
       const count = (this.#held.get(kernel.id) ?? 0) + by;
       if (count > 0) this.#held.set(kernel.id, count);
@@ -262,6 +259,10 @@ export class KernelStore {
     }
     return record;
   }
+}
+
+function isGoing({ name }: KernelRecord): BangerError {
+  return new BangerError("KERNEL_UNKNOWN", `the kernel ${name} is being removed`, { op: "find kernel" });
 }
 
 function serves(architecture: string, { neededFor }: Waiter): boolean {

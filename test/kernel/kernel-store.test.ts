@@ -5,6 +5,7 @@ import test, { describe } from "node:test";
 import { hasReason, type Reason } from "../../src/base/error.ts";
 import { kernelDir, kernelsDir } from "../../src/kernel/layout.ts";
 import { recoverKernels } from "../../src/kernel/recover.ts";
+import { imageRecord } from "../store/records.ts";
 import { arm64Image, bzImage } from "./sample-kernels.ts";
 import { entryOf, makeStoreRig, release, writeKernel, writeModules } from "./store-rig.ts";
 
@@ -288,6 +289,18 @@ describe("removing", () => {
     assert.throws(() => rig.kernels.hold(kernel), failing("KERNEL_UNKNOWN"), "it is on its way out");
     await removing;
     assert.throws(() => rig.kernels.hold(kernel), failing("KERNEL_UNKNOWN"));
+  });
+
+  test("who comes second to remove one gives it back to nobody; it is, where the first fails", async () => {
+    await using rig = await makeStoreRig();
+    const kernel = await rig.kernels.import("cloud", rig.files, never);
+    await rig.store.insertImage(imageRecord({ kernelId: kernel.id }));
+    const first = rig.kernels.remove(kernel, false);
+    await assert.rejects(rig.kernels.remove(kernel, true), failing("KERNEL_UNKNOWN"));
+    assert.throws(() => rig.kernels.hold(kernel), failing("KERNEL_UNKNOWN"));
+    await assert.rejects(first, failing("KERNEL_IN_USE"));
+    rig.kernels.hold(kernel)[Symbol.dispose]();
+    await rig.kernels.remove(kernel, true);
   });
 });
 
