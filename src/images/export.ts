@@ -43,10 +43,12 @@ export async function openExport(
   signal: AbortSignal,
 ): Promise<ImageExport & AsyncDisposable> {
   try {
-    const file = await open(path, "r");
+    await using opening = new AsyncDisposableStack();
+    const file = opening.use(await open(path, "r"));
     const { size } = await file.stat();
     const pieces = format === "raw" ? rawPieces(file, size, signal) : compressedPieces(file, size, signal);
-    return { sizeBytes: size, pieces, [Symbol.asyncDispose]: () => file.close() };
+    const owned = opening.move();
+    return { sizeBytes: size, pieces, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   } catch (error) {
     throw asBangerError(error, op);
   }

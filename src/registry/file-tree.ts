@@ -45,7 +45,11 @@ export function folderTree(folder: string, op: string): FileTree {
   return {
     open: async (name) => {
       const handle = await openRegular(join(folder, name), op);
-      return handle === undefined ? undefined : new FilePart(handle, 0, (await handle.stat()).size);
+      if (handle === undefined) return undefined;
+      await using opening = new AsyncDisposableStack();
+      const { size } = await opening.use(handle).stat();
+      opening.move();
+      return new FilePart(handle, 0, size);
     },
   };
 }
@@ -61,9 +65,10 @@ export async function openRegular(path: string, op: string): Promise<FileHandle 
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ENXIO") return undefined;
     throw asBangerError(error, op);
   }
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
-  return undefined;
+  await using opening = new AsyncDisposableStack();
+  if (!(await opening.use(handle).stat()).isFile()) return undefined;
+  opening.move();
+  return handle;
 }
 
 /** All of a part. Disposes of it. @throws BangerError LIMIT_DOCUMENT_SIZE */

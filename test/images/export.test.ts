@@ -6,6 +6,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { BangerError, hasReason } from "../../src/base/error.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { dataRuns, openExport } from "../../src/images/export.ts";
+import { descriptorsOf, failingStat } from "../base/faulty-handles.ts";
 
 let dir: TempDir;
 before(async () => {
@@ -117,6 +118,13 @@ describe("zstd", () => {
       (error) => hasReason(error, "CANCELLED"),
     );
   });
+});
+
+test("a file that can't be asked for its size is closed again", async () => {
+  const path = await sampleFile("odd", 4096);
+  using _disk = await failingStat();
+  await assert.rejects(openExport(path, "raw", never), { message: /EIO/ });
+  assert.equal(descriptorsOf(path), 0);
 });
 
 test("runs of data begin and end with blocks, and none is longer than a piece", () => {

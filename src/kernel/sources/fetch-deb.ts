@@ -1,8 +1,8 @@
-import { constants } from "node:fs";
 import { open, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { Digester, parseDigest, type Digest } from "../../base/digest.ts";
-import { BangerError, asBangerError, errnoOf } from "../../base/error.ts";
+import { BangerError, asBangerError } from "../../base/error.ts";
+import { openRegular } from "../../registry/file-tree.ts";
 import { findDebData } from "../archive/deb.ts";
 import type { ArMember } from "../archive/ar.ts";
 import { unpackTars } from "../archive/unpack.ts";
@@ -94,24 +94,13 @@ async function copyPackage(source: DebSource, limit: number, job: SourceJob): Pr
   return { path, digest: actual, copied: true };
 }
 
-/** O_NONBLOCK, so that a FIFO in its place does not hold us for ever. */
 async function openPackage(path: string): Promise<FileHandle> {
-  const unknown = (cause?: unknown): BangerError =>
-    new BangerError("SOURCE_UNKNOWN", `there is no file ${path}`, {
-      op,
-      cause,
-      hint: "Check the path; it is the daemon that reads it, on its machine and as its user.",
-    });
-  let handle: FileHandle;
-  try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    const missing = ["ENOENT", "ENOTDIR", "ENXIO"].includes(errnoOf(error) ?? "");
-    throw missing ? unknown(error) : asBangerError(error, op);
-  }
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
-  throw unknown();
+  const handle = await openRegular(path, op);
+  if (handle !== undefined) return handle;
+  throw new BangerError("SOURCE_UNKNOWN", `there is no file ${path}`, {
+    op,
+    hint: "Check the path; it is the daemon that reads it, on its machine and as its user.",
+  });
 }
 
 async function takeData(path: string, target: string, { subject, signal }: SourceJob): Promise<void> {
