@@ -11,6 +11,7 @@ import type { CatalogCopies, CatalogCopy } from "./catalog-copy.ts";
 import { parseCatalog } from "./catalog-document.ts";
 import { isPlainUrl, isUrl } from "./kernel-ref.ts";
 import type { CatalogEntry } from "./kernel-source.ts";
+import { readAt } from "./read-at.ts";
 
 /** Where a catalog is, as the config has it: an absolute path, or an http or https URL. */
 export interface CatalogSource {
@@ -152,9 +153,7 @@ async function readCatalogFile(path: string, limit: number): Promise<Buffer> {
   if (stats.size > limit) {
     throw new BangerError("LIMIT_DOCUMENT_SIZE", `has ${stats.size} bytes; the limit is ${limit}`, { op });
   }
-  const buffer = Buffer.alloc(stats.size);
-  const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-  return buffer.subarray(0, bytesRead);
+  return await readAt(handle, 0, stats.size);
 }
 
 function called({ name, location }: CatalogSource): string {

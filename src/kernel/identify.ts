@@ -11,6 +11,7 @@ import {
   type KernelHead,
   type ProgramHeaders,
 } from "./kernel-head.ts";
+import { readAt } from "./read-at.ts";
 
 /** What a kernel's file is, read from the file itself. */
 export interface KernelIdentity {
@@ -126,17 +127,4 @@ function hasNote(notes: Buffer): boolean {
     at += 12 + padded(nameBytes) + padded(valueBytes);
   }
   return false;
-}
-
-/** As many bytes as there are; an offset past what a number holds reads nothing. */
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  if (!Number.isSafeInteger(position)) return Buffer.alloc(0);
-  const buffer = Buffer.alloc(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
 }

@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { test } from "node:test";
 import { hasReason } from "../../src/base/error.ts";
 import { e2fsprogsBuilder } from "../../src/ext4/e2fsprogs/builder.ts";
+import { shortReads } from "../base/faulty-handles.ts";
 import { buildAndInspect, inputFor, rejection, workFolder } from "./build-rig.ts";
 import { buildTree, device, dir, fifo, file, link, type Described } from "./tree-builder.ts";
 
@@ -42,6 +43,13 @@ test("a directory of many files, directories and links", async () => {
   );
   await assertBuilds(
     dir({ wide: dir(children, { mode: 0o1777, uid: 70_000, mtime: { seconds: 5, nanoseconds: 7 } }) }),
+  );
+});
+
+test("a read that gives less than was asked for costs no name", async () => {
+  using _disk = await shortReads(8);
+  await assertBuilds(
+    dir({ wide: dir({ ...many(1100, () => file("x")), inner: dir({ inside: file("i") }) }) }),
   );
 });
 

@@ -10,6 +10,7 @@ import { BlobCache } from "../../src/blobs/cache.ts";
 import { kernelCatalog, mergeCatalogs } from "../../src/kernel/catalog.ts";
 import { formatAge, type CatalogSource } from "../../src/kernel/catalog-load.ts";
 import type { CatalogEntry, CatalogList } from "../../src/kernel/kernel-source.ts";
+import { shortReads } from "../base/faulty-handles.ts";
 import { recordingClock, type RecordingClock } from "../base/recording-clock.ts";
 import { CatalogServer } from "../fakes/catalogs/catalog-server.ts";
 
@@ -201,6 +202,16 @@ test("catalogs from files, several at once: the first of a name wins, and a warn
   assert.deepEqual(listed.warnings, [
     "two (amd64) of catalog last is hidden by that of catalog own, which comes before it",
   ]);
+});
+
+test("a catalog's file is read to its end, however many reads that takes", async () => {
+  await using rig = await makeRig();
+  const location = join(rig.folder.path, "catalog.json");
+  await writeFile(location, JSON.stringify(catalogOf("cloud", "other")));
+  using _disk = await shortReads(100);
+  const list = await rig.list([{ name: "main", location }]);
+  assert.deepEqual(list.warnings, []);
+  assert.deepEqual(namesOf(list), ["cloud", "other"]);
 });
 
 test("a catalog of somebody else's names no file of this machine", async () => {

@@ -1,10 +1,11 @@
-import { open, type FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { splitPath, utf8Bytes, type ByteString } from "../../base/bytes.ts";
 import { BangerError } from "../../base/error.ts";
 import { runInSlices, type Sliced } from "../../base/slices.ts";
 import { writeWhole } from "../../base/write-whole.ts";
 import type { CleanPath } from "../../layers/entry-path.ts";
 import { blockBytes } from "../geometry.ts";
+import { ImageFile } from "../read/image-file.ts";
 import { Ext4Image, rootInode } from "../read/image.ts";
 import { runScript, type Command, type ScriptContext } from "./debugfs.ts";
 import { directoryBlock, packNames, withParent, type DirectoryName } from "./directory-blocks.ts";
@@ -111,37 +112,29 @@ class Listings {
 /** Writes the blocks of all targets, and the new parents of what was moved and is no target itself. */
 async function writeNames({ targets, parents }: Found, context: ScriptContext): Promise<void> {
   using image = Ext4Image.open(context.image);
+  using written = new ImageFile(context.image);
   await using file = await open(context.image, "r+");
   const done = new Set<number>();
   for (const { inode, blocks } of targets) {
     context.signal.throwIfAborted();
     done.add(inode);
-    await writeTarget(image, file, inode, blocks, parents.get(inode));
+    const { seed, places } = directoryOf(image, inode);
+    const [first] = places;
+    if (first === undefined || places.length < blocks.length) {
+      throw notMade(utf8Bytes(`room in inode ${inode}`));
+    }
+    const parent = parents.get(inode) ?? parentIn(directoryStart(written, inode, first));
+    for (const [i, place] of places.entries()) {
+      const dots = i === 0 ? { self: inode, parent } : undefined;
+      await writeWhole(file, [directoryBlock(blocks[i] ?? [], dots, seed)], place);
+    }
   }
   for (const [inode, parent] of parents) {
     if (done.has(inode)) continue;
     const { seed, places } = directoryOf(image, inode);
     const [first] = places;
     if (first === undefined) throw notMade(utf8Bytes(`inode ${inode}`));
-    const block = Buffer.alloc(blockBytes);
-    await file.read(block, 0, blockBytes, first);
-    await writeWhole(file, [withParent(block, parent, seed)], first);
-  }
-}
-
-async function writeTarget(
-  image: Ext4Image,
-  file: FileHandle,
-  inode: number,
-  blocks: readonly (readonly DirectoryName[])[],
-  newParent: number | undefined,
-): Promise<void> {
-  const { seed, places } = directoryOf(image, inode);
-  const parent = newParent ?? (await parentNow(file, places[0] ?? 0));
-  if (places.length < blocks.length) throw notMade(utf8Bytes(`room in inode ${inode}`));
-  for (const [i, place] of places.entries()) {
-    const dots = i === 0 ? { self: inode, parent } : undefined;
-    await writeWhole(file, [directoryBlock(blocks[i] ?? [], dots, seed)], place);
+    await writeWhole(file, [withParent(directoryStart(written, inode, first), parent, seed)], first);
   }
 }
 
@@ -155,10 +148,16 @@ function directoryOf(image: Ext4Image, number: number): { seed: number; places: 
   return { seed: inode.checksumSeed ?? 0, places };
 }
 
-async function parentNow(file: FileHandle, place: number): Promise<number> {
-  const head = Buffer.alloc(16);
-  await file.read(head, 0, head.length, place);
-  return head.readUInt32LE(12);
+/** A directory's first block. */
+function directoryStart(image: ImageFile, directory: number, place: number): Buffer {
+  const block = Buffer.alloc(blockBytes);
+  image.readInto(place, block, { directory });
+  return block;
+}
+
+/** What ".." is, the second entry after "." with its 12 bytes. */
+function parentIn(block: Buffer): number {
+  return block.readUInt32LE(12);
 }
 
 function notMade(what: ByteString): BangerError {
