@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { defaultLimits } from "../src/base/limits.ts";
 import { BlobCache } from "../src/blobs/cache.ts";
-import { LayerScanner, makeScanPool } from "../src/layers/scan.ts";
+import { LayerScanner, makeEarlyScanPool, makeScanPool } from "../src/layers/scan.ts";
 import { parsePlatform } from "../src/oci/platform.ts";
 import { bringLayersIn } from "../src/pull/layers-in.ts";
 import { TurnQueue } from "../src/pull/queue.ts";
@@ -40,7 +40,7 @@ async function fetchAll(cache: BlobCache): Promise<void> {
 /** What is in the cache already is not fetched: the scans are all that is left to do. */
 async function bringIn(cache: BlobCache): Promise<void> {
   await using pool = makeScanPool();
-  await using earlyPool = makeScanPool();
+  await using earlyPool = makeEarlyScanPool();
   const scanner = new LayerScanner({ pool, earlyPool, indexFolder: emptyFolder("indexes"), limits });
   const clock = new StageClock();
   await bringLayersIn({ source, image, blobs: cache, scanner, limits, clock, signal, emit: () => {} });

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import type { ArrivingFile } from "../base/arrival.ts";
 import { hexOf, algorithmOf, type Digest } from "../base/digest.ts";
@@ -21,6 +22,11 @@ const op = "scan layer";
 /** Threads that scan; whoever makes them disposes of them. */
 export function makeScanPool(size?: number): ScanPool {
   return new WorkerPool(workerFile(import.meta.dirname, "scan-worker"), size);
+}
+
+/** The same for blobs that are on their way: one more, as each waits for its download now and then. */
+export function makeEarlyScanPool(): ScanPool {
+  return makeScanPool(availableParallelism() + 1);
 }
 
 export interface LayerScannerOptions {

@@ -5,7 +5,7 @@ import { openTempRoot } from "../base/temp-root.ts";
 import { makeDirectBuilder } from "../ext4/direct/builder.ts";
 import { e2fsprogsBuilder } from "../ext4/e2fsprogs/builder.ts";
 import { sweepIndexes } from "../layers/index/cache.ts";
-import { LayerScanner, makeScanPool } from "../layers/scan.ts";
+import { LayerScanner, makeEarlyScanPool, makeScanPool } from "../layers/scan.ts";
 import { createPulls, type Pulls } from "../pull/jobs.ts";
 import type { PullObserver } from "../pull/observer.ts";
 import { TurnQueue } from "../pull/queue.ts";
@@ -32,7 +32,7 @@ export const openPulls: OpenPulls = async (config, store, owned, observers, shar
   // What is in it and being removed goes before the folder itself does. Disposing twice is harmless.
   owned.use(trash);
   const pool = owned.use(makeScanPool());
-  const earlyPool = owned.use(makeScanPool());
+  const earlyPool = owned.use(makeEarlyScanPool());
   const scanner = new LayerScanner({ pool, earlyPool, indexFolder: blobs.folders.indexes, limits });
   const builders = { direct: makeDirectBuilder(), e2fsprogs: e2fsprogsBuilder };
   const queue = new TurnQueue(limits.concurrentPulls);
