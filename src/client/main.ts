@@ -4,7 +4,7 @@ import { usageErrorOf } from "../service/usage-error.ts";
 import { commandSpec, type CommandSpec } from "./command-spec.ts";
 import { commandAt } from "./completion/complete.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code.ts";
-import { elsewhere, otherwiseCalled } from "./misspelled.ts";
+import { elsewhere } from "./misspelled.ts";
 import { daemonPlace, likelyPlace, type PlaceFlags } from "./place.ts";
 import { buildProgram } from "./program.ts";
 import { sessionRunner, tellError } from "./run-session.ts";
@@ -51,12 +51,9 @@ function tellUsageError(
 ): void {
   const usage = usageErrorOf(error);
   if (usage === undefined) return;
-  const at = commandAt(root, args);
-  const called = otherwiseCalled(at, args, error);
-  const commands = called.length > 0 ? called : elsewhere(root, args, error);
-  const help = commands.length === 0 ? `See \`${at.path} --help\`.` : undefined;
-  // The nearest by its letters is not what is meant by a word that has another name here.
-  const told = { hint: called.length > 0 ? undefined : (usage.meant ?? help), commands };
+  const { commands, hint } = elsewhere(root, args, error);
+  const see = usage.meant ?? `See \`${commandAt(root, args).path} --help\`.`;
+  const told = { hint: hint ?? (commands.length === 0 ? see : undefined), commands };
   const columns = columnsOf(terminal, "stderr");
   showLines(terminal, "stderr", usageLines(usage.message, told, stderrColour(terminal), columns));
 }

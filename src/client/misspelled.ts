@@ -1,6 +1,8 @@
 import { InvalidArgumentError, type CommanderError, type Command } from "commander";
 import { nearest } from "../base/nearest.ts";
 import { leavesOf, type CommandSpec } from "./command-spec.ts";
+import { commandAt, strayAt } from "./completion/complete.ts";
+import { doneElsewhere, programWord, verbHere, verbsFor } from "./other-words.ts";
 
 /** Makes every option and argument with choices answer a wrong one with what was meant, in the whole program. */
 export function suggestChoices(command: Command): void {
@@ -18,68 +20,50 @@ function chosen(word: string, choices: readonly string[]): string {
   throw new InvalidArgumentError(`Allowed choices are ${choices.join(", ")}.${suggestion}`);
 }
 
-/** What other programs call these commands: in a group, the first of them that it has. */
-const otherWords: ReadonlyMap<string, readonly string[]> = new Map(
-  Object.entries({
-    add: ["import"],
-    check: ["verify", "status"],
-    clean: ["prune"],
-    clear: ["prune"],
-    delete: ["rm"],
-    df: ["usage"],
-    download: ["pull"],
-    du: ["usage"],
-    fetch: ["pull"],
-    follow: ["watch"],
-    gc: ["prune"],
-    info: ["inspect", "status"],
-    kill: ["cancel"],
-    list: ["ls", "usage"],
-    logs: ["watch"],
-    ls: ["usage"],
-    mv: ["rename"],
-    remove: ["rm"],
-    show: ["inspect", "status"],
-    size: ["du", "usage"],
-    stop: ["cancel"],
-  }),
-);
+/** What may have been meant by a command that is unknown where it stands: commands to be copied, or a sentence. */
+export interface Meant {
+  readonly commands: readonly string[];
+  readonly hint?: string;
+}
 
 /**
- * For a command that has another name elsewhere, as `banger image remove x`, `banger images` or `banger daemon start`:
- * what it is called here, with the words that followed.
+ * For a command that is unknown where it stands, as in `banger inspect x`, `banger pull debian` or `banger image remove
+ * x`: what it is called here, or the commands of that name that there are, with the words around it.
  *
- * @param at the command below which the word is unknown
  * @param words what was typed after the program's name
  */
-export function otherwiseCalled(at: CommandSpec, words: readonly string[], error: CommanderError): string[] {
-  if (error.code !== "commander.unknownCommand") return [];
-  if (at.name === "daemon" && words.includes("start")) return ["bangerd"];
-  for (const [position, word] of words.entries()) {
-    const group = at.commands.find(({ name }) => `${name}s` === word);
-    const meant = commandCalled(at, otherWords.get(word)) ?? (group && commandCalled(group, ["ls", "usage"]));
-    if (meant !== undefined) return [[meant.path, ...words.slice(position + 1)].join(" ")];
+export function elsewhere(root: CommandSpec, words: readonly string[], error: CommanderError): Meant {
+  const at = error.code === "commander.unknownCommand" ? strayAt(root, words) : undefined;
+  if (at === undefined) return { commands: [] };
+  const [before, word, rest] = [words.slice(0, at), words[at] ?? "", words.slice(at + 1)];
+  const group = commandAt(root, before);
+  const line = (named: string): string => [root.name, ...before, named, ...rest].join(" ");
+  const hint = doneElsewhere(group, word);
+  if (hint !== undefined) return { commands: [], hint };
+  const here = verbHere(group, word);
+  if (here !== undefined) return { commands: [line(here)] };
+  if (group === root) {
+    const program = programWord(word);
+    const names = program === undefined ? ofAnyGroup(root, [word, ...verbsFor(word)]) : [program];
+    return { commands: names.map(line) };
+  }
+  // The group's name was meant as a command's, with what followed as its arguments.
+  const groupAt = before.lastIndexOf(group.name);
+  const [first, last] = [
+    [root.name, ...before.slice(0, groupAt)].join(" "),
+    words.slice(groupAt + 1).join(" "),
+  ];
+  const taking = leavesOf(root).filter(({ name, arguments: all }) => name === group.name && all.length > 0);
+  return { commands: taking.map(({ path }) => `${first} ${path.slice(root.name.length + 1)} ${last}`) };
+}
+
+/** Commands of such a name, without the program's: those of the first name that any group has. */
+function ofAnyGroup(root: CommandSpec, names: readonly string[]): readonly string[] {
+  for (const wanted of names) {
+    const found = leavesOf(root).filter(
+      ({ name, path }) => name === wanted && path !== `${root.name} ${name}`,
+    );
+    if (found.length > 0) return found.map(({ path }) => path.slice(root.name.length + 1));
   }
   return [];
-}
-
-/** The first that there is. */
-function commandCalled(group: CommandSpec, names: readonly string[] = []): CommandSpec | undefined {
-  return names.flatMap((name) => group.commands.find((command) => command.name === name) ?? []).at(0);
-}
-
-/**
- * For a command that is unknown where it stands, as in `banger inspect x` or `banger pull debian`: the commands of
- * that name that there are, with the words that followed.
- *
- * @param words what was typed after the program's name
- */
-export function elsewhere(root: CommandSpec, words: readonly string[], error: CommanderError): string[] {
-  if (error.code !== "commander.unknownCommand") return [];
-  const [first = "", ...rest] = words;
-  const group = root.commands.find(({ name }) => name === first);
-  return leavesOf(root)
-    .filter(({ name, path }) => name === first && path !== `${root.name} ${first}`)
-    .filter((leaf) => group === undefined || leaf.arguments.length > 0)
-    .map(({ path }) => [path, ...rest].join(" "));
 }

@@ -24,6 +24,8 @@ interface Position {
   readonly pending: OptionSpec | undefined;
   /** After `--` nothing is an option. */
   readonly onlyArguments: boolean;
+  /** After `help`, which takes the name of a command. */
+  readonly helping: boolean;
 }
 
 /**
@@ -42,7 +44,7 @@ export function complete(root: CommandSpec, words: readonly string[]): Completio
       ? { candidates: [], also: undefined, prefix }
       : ofValue(option.value, typed, `${assigned[1]}=`);
   }
-  if (prefix.startsWith("-") && !onlyArguments) return ofOptions(position, prefix);
+  if (prefix.startsWith("-") && !onlyArguments && !position.helping) return ofOptions(position, prefix);
   if (command.commands.length > 0 && position.given === 0) {
     const candidates = command.commands.map(({ name, description }) => ({ word: name, description }));
     return { candidates: matching(candidates, prefix), also: undefined, prefix };
@@ -56,6 +58,15 @@ export function commandAt(root: CommandSpec, words: readonly string[]): CommandS
   return positionAfter(root, words).command;
 }
 
+/** Where in a line the word is that should be a command of a group, and is none; undefined where there is none such. */
+export function strayAt(root: CommandSpec, words: readonly string[]): number | undefined {
+  const at = words.findIndex((_, index) => {
+    const { command, given } = positionAfter(root, words.slice(0, index + 1));
+    return command.commands.length > 0 && given > 0;
+  });
+  return at < 0 ? undefined : at;
+}
+
 function positionAfter(root: CommandSpec, words: readonly string[]): Position {
   return words.reduce(step, {
     command: root,
@@ -63,6 +74,7 @@ function positionAfter(root: CommandSpec, words: readonly string[]): Position {
     given: 0,
     pending: undefined,
     onlyArguments: false,
+    helping: false,
   });
 }
 
@@ -74,7 +86,9 @@ function step(position: Position, word: string): Position {
     const option = findOption(position, word);
     return option?.value === undefined ? position : { ...position, pending: option };
   }
-  const sub = command.commands.find(({ name }) => name === word);
+  const sub = position.helping ? undefined : command.commands.find(({ name }) => name === word);
+  const isHelp = word === "help" && command.commands.length > 0 && position.given === 0;
+  if (isHelp && !position.helping) return { ...position, helping: true };
   if (sub === undefined) return { ...position, given: position.given + 1 };
   return { ...position, command: sub, lineage: [...position.lineage, sub], given: 0 };
 }

@@ -56,6 +56,14 @@ for (const [line, kind] of kinds) {
     assert.equal(complete(program, line).also, kind));
 }
 
+test("help takes the name of a command, and nothing else", () => {
+  assert.deepEqual(words("help", ""), words(""));
+  assert.deepEqual(words("help", "im"), ["image"]);
+  assert.deepEqual(words("image", "help", "ren"), ["rename"]);
+  assert.deepEqual(words("help", "-"), []);
+  assert.deepEqual(words("help", "image", ""), []);
+});
+
 test("a value is no command, and no option", () => {
   assert.ok(words("--state-dir", "image", "").includes("kernel"), "the value of --state-dir was skipped");
   assert.deepEqual(words("image", "rm", "--", "--js"), []);
