@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { diskFullError, freeBytes, type SpaceNeed } from "./disk.ts";
+import { diskFullError, freeBytes, sumOf, type SpaceNeed } from "./disk.ts";
 import { asBangerError } from "./error.ts";
 
 /** Bytes that somebody is going to write. */
@@ -197,11 +197,9 @@ export class DiskLedger {
       const free = await this.#probe.freeBytes(path);
       const neededBytes = sumOf(here);
       if (neededBytes + promisedBytes <= free) continue;
-      const firmBytes = sumOf(here.filter(({ estimated }) => estimated !== true));
+      const firm = here.filter(({ estimated }) => estimated !== true);
       // Alone it would have this: what others write for a while is given back too.
-      if (firmBytes > free + transientBytes) {
-        throw diskFullError({ path, neededBytes: firmBytes, freeBytes: free });
-      }
+      if (sumOf(firm) > free + transientBytes) throw diskFullError(firm, free);
       if (others) lacking ??= { path, neededBytes, freeBytes: free, promisedBytes };
     }
     return lacking;
@@ -222,10 +220,6 @@ export class DiskLedger {
     }
     return { promisedBytes, transientBytes, others };
   }
-}
-
-function sumOf(needs: readonly SpaceNeed[]): number {
-  return needs.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 class Claim implements SpaceClaim {

@@ -1,10 +1,13 @@
 import { stat, statfs } from "node:fs/promises";
 import { BangerError } from "./error.ts";
+import { makeRoom, type FolderOption } from "./make-room.ts";
 
 export interface SpaceNeed {
   /** An existing folder on the disk in question. */
   readonly path: string;
   readonly bytes: number;
+  /** What says where that folder is. */
+  readonly option?: FolderOption;
 }
 
 /** Bytes that an unprivileged writer may still use on the disk of `path`. */
@@ -20,36 +23,32 @@ export async function freeBytes(path: string): Promise<number> {
  * @throws BangerError DISK_FULL naming the folder, what it has and what it lacks.
  */
 export async function requireSpace(needs: readonly SpaceNeed[], op: string): Promise<void> {
-  const disks = new Map<number, { path: string; bytes: number }>();
+  const disks = new Map<number, SpaceNeed[]>();
   for (const need of needs) {
     const { dev } = await stat(need.path);
-    const disk = disks.get(dev) ?? { path: need.path, bytes: 0 };
-    disk.bytes += need.bytes;
-    disks.set(dev, disk);
+    disks.set(dev, [...(disks.get(dev) ?? []), need]);
   }
-  for (const { path, bytes } of disks.values()) {
-    const free = await freeBytes(path);
-    if (free >= bytes) continue;
-    throw diskFullError({ path, neededBytes: bytes, freeBytes: free }, op);
+  for (const here of disks.values()) {
+    const free = await freeBytes(here[0]?.path ?? "");
+    if (free < sumOf(here)) throw diskFullError(here, free, op);
   }
 }
 
-/** What a disk has, and what would have to fit. */
-export interface DiskLack {
-  readonly path: string;
-  readonly neededBytes: number;
-  readonly freeBytes: number;
+export function sumOf(needs: readonly SpaceNeed[]): number {
+  return needs.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-export function diskFullError(
-  { path, neededBytes, freeBytes: free }: DiskLack,
-  op = "reserve space",
-): BangerError {
+/** @param needs all of one disk */
+export function diskFullError(needs: readonly SpaceNeed[], free: number, op = "reserve space"): BangerError {
+  const [{ path } = { path: "" }] = needs;
+  const neededBytes = sumOf(needs);
+  const options = needs.flatMap(({ option, bytes }) => (option === undefined || bytes === 0 ? [] : [option]));
   return new BangerError(
     "DISK_FULL",
     `${op}: ${path} has ${mebi(free, Math.floor)} free, and ${mebi(neededBytes, Math.ceil)} are needed`,
     {
       op,
+      hint: makeRoom(...new Set(options)),
       facts: { path, freeBytes: String(free), neededBytes: String(neededBytes) },
     },
   );

@@ -111,7 +111,6 @@ export function asBangerError(error: unknown, op: string): BangerError {
       return new BangerError("DISK_FULL", `${op}: no space left (${messageOf(error)})`, {
         op,
         cause,
-        hint: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
       });
     case "EACCES":
     case "EPERM":

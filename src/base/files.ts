@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { asBangerError, BangerError, errnoOf } from "./error.ts";
+import { makeRoom } from "./make-room.ts";
 
 /** A folder that goes when its owner disposes of it. */
 export interface TempDir extends AsyncDisposable {
@@ -22,7 +23,7 @@ export function asTempDirError(error: unknown, op: string, dir: string): BangerE
   return new BangerError("DISK_FULL", `${op}: no space left in the temporary folder ${dir}`, {
     op,
     cause: error,
-    hint: "Free some space on that disk, or point TMPDIR at a larger one.",
+    hint: makeRoom("TMPDIR"),
   });
 }
 

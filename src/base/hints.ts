@@ -1,3 +1,4 @@
+import { makeRoom } from "./make-room.ts";
 import type { Reason } from "./reasons.ts";
 
 const trySource = "Pull again; if it happens twice, the source itself is damaged: tell whoever runs it.";
@@ -54,7 +55,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   DIFFID_MISMATCH: image,
   VERIFY_FAILED: "Pull it again; if it happens twice, report it with this message.",
   FILESYSTEM_CORRUPT: "Pull the image again; where it is here already, `banger image rm NAME` comes first.",
-  DISK_FULL: "Free some space on that disk, or point --state-dir, --cache-dir or TMPDIR at a larger one.",
+  DISK_FULL: makeRoom(),
   LIMIT_DOCUMENT_SIZE: raise,
   LIMIT_INDEX_ENTRIES: raise,
   LIMIT_LAYERS: raise,

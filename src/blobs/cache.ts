@@ -4,9 +4,10 @@ import { dirname } from "node:path";
 import type { ArrivingFile } from "../base/arrival.ts";
 import { digestOfFile } from "../base/digest-of-file.ts";
 import { algorithmOf, type Digest } from "../base/digest.ts";
-import { asBangerError, errnoOf, hasReason } from "../base/error.ts";
+import { asBangerError, errnoOf, hasReason, retold, type BangerError } from "../base/error.ts";
 import { makeDir } from "../base/files.ts";
 import { defaultLimits, type Limits } from "../base/limits.ts";
+import { makeRoom } from "../base/make-room.ts";
 import { systemClock, type Clock } from "../base/retry.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { RetryNotice } from "../oci/image-source.ts";
@@ -180,7 +181,16 @@ export class BlobCache {
       const failure = asBangerError(error, "fetch blob");
       // Wrong bytes are worth nothing; on a full disk the room is worth more than the part.
       if (hasReason(failure, "DIGEST_MISMATCH", "SIZE_MISMATCH", "DISK_FULL")) await file.discard();
-      throw failure;
+      throw hasReason(failure, "DISK_FULL") ? cacheFull(failure, this.#folders.ingest) : failure;
     }
   }
+}
+
+/** A write that fails on a full disk names no file by itself. */
+function cacheFull(error: BangerError, folder: string): BangerError {
+  return retold(error, {
+    message: `${error.op}: no space left in ${folder}`,
+    hint: makeRoom("--cache-dir"),
+    facts: { path: folder },
+  });
 }

@@ -57,7 +57,7 @@ async function assemble(files: KernelFilePaths, dir: string, options: AssembleOp
   const initrdBytes = initrdPath === undefined ? 0 : await fileBytes(initrdPath);
   const totalBytes = kernelBytes + initrdBytes + (listing?.sizeBytes ?? 0);
   if (totalBytes > limits.kernelBytes) throw tooLarge(kernelPath, limits.kernelBytes);
-  if (!own) await requireSpace([{ path: dir, bytes: totalBytes }], op);
+  if (!own) await requireSpace([{ path: dir, bytes: totalBytes, option: "--state-dir" }], op);
 
   await bring(kernelPath, paths.kernel, own);
   const identity = await identifyKernel(paths.kernel, signal, kernelPath);

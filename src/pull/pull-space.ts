@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import type { ClaimOptions, DiskLedger, DiskState, SpaceClaim } from "../base/disk-ledger.ts";
+import type { ClaimOptions, DiskLedger, DiskState, SpaceClaim, SpaceClaimNeed } from "../base/disk-ledger.ts";
 import { errnoOf } from "../base/error.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import { imagesDir, stagingPaths } from "../images/layout.ts";
@@ -65,9 +65,9 @@ export class PullSpace implements Disposable {
    */
   static async reserve(deps: SpaceDeps, pull: SpacePull, need: FetchNeed): Promise<PullSpace> {
     const built = need.layerBytes * inflateEstimate;
-    const needs = [
-      { path: deps.cacheDir, bytes: need.bytesToFetch },
-      { path: imagesDir(deps.stateDir), bytes: built, estimated: true },
+    const needs: readonly SpaceClaimNeed[] = [
+      { path: deps.cacheDir, bytes: need.bytesToFetch, option: "--cache-dir" },
+      { path: imagesDir(deps.stateDir), bytes: built, estimated: true, option: "--state-dir" },
     ];
     const claim = await deps.ledger.claim(needs, waiting(pull, "resolve", "fetch layers"));
     return new PullSpace(deps, pull, claim);
@@ -94,14 +94,16 @@ export class PullSpace implements Disposable {
   async forBuild({ imageId, tree, builder }: BuildNeed): Promise<void> {
     const { stateDir, tempDir } = this.#deps;
     const { rootfs } = stagingPaths(stateDir, imageId);
-    const needs = [
+    const staged = builder === "e2fsprogs" ? tree.contentBytes : 0;
+    const needs: readonly SpaceClaimNeed[] = [
       {
         path: imagesDir(stateDir),
         bytes: tree.contentBytes + tree.inodeCount * inodeBytes,
         measure: () => sizeOnDisk(rootfs),
+        option: "--state-dir",
       },
       // Only this builder stages the contents a second time.
-      { path: tempDir, bytes: builder === "e2fsprogs" ? tree.contentBytes : 0, transient: true },
+      { path: tempDir, bytes: staged, transient: true, option: "TMPDIR" },
     ];
     this.#stage = "build";
     await this.#claim.replace(needs, waiting(this.#pull, "build", "build image"));

@@ -38,7 +38,7 @@ test("a temporary folder that is full is named; what is told already, and what i
   const named = asTempDirError(full, "inject", "/tmp/here");
   assert.equal(named.reason, "DISK_FULL");
   assert.equal(named.message, "inject: no space left in the temporary folder /tmp/here");
-  assert.match(named.hint, /TMPDIR/);
+  assert.match(named.hint, /or point TMPDIR at/);
   const told = new BangerError("DISK_FULL", "the cache is full", { op: "fetch" });
   assert.equal(asTempDirError(told, "inject", "/tmp/here"), told);
   assert.equal(asTempDirError(new Error("odd"), "inject", "/tmp/here").reason, "INTERNAL");

@@ -26,5 +26,10 @@ const failure = await fetch(noise(4 * 1024 * 1024));
 const ingest = await readdir(cache.folders.ingest);
 const smallFits = (await fetch(noise(600_000))) === undefined;
 process.stdout.write(
-  JSON.stringify({ reason: failure?.reason, hint: failure?.hint !== undefined, ingest, smallFits }),
+  JSON.stringify({
+    reason: failure?.reason,
+    hint: failure?.hint.includes("point --cache-dir at"),
+    ingest,
+    smallFits,
+  }),
 );

@@ -2,6 +2,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { shortDigest, type Digest } from "../../base/digest.ts";
 import { BangerError, asBangerError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
+import { makeRoom } from "../../base/make-room.ts";
 import { serveJobs } from "../../base/workers.ts";
 import { BlobFile } from "../../layers/blob-file.ts";
 import { BlobSum } from "../../layers/blob-sum.ts";
@@ -78,6 +79,6 @@ function named(error: unknown, target: string): BangerError {
   return new BangerError("DISK_FULL", `no space left to write ${target}`, {
     op,
     cause: error,
-    hint: "Free some space on that disk, or point --state-dir at a larger one.",
+    hint: makeRoom("--state-dir"),
   });
 }

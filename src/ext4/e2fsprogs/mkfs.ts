@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BangerError, asBangerError } from "../../base/error.ts";
 import { run } from "../../base/exec.ts";
+import { makeRoom } from "../../base/make-room.ts";
 import { blockBytes, inodeBytes, type Geometry } from "../geometry.ts";
 import { createSparse } from "../sparse-file.ts";
 import { complaints, runProgram, type ProgramContext } from "./programs.ts";
@@ -96,7 +97,7 @@ function mkfsFailure(exitCode: number | null, said: string, target: string): Ban
   if (said.includes("No space left on device") || said.includes("Disk quota exceeded")) {
     return new BangerError("DISK_FULL", `no space left to make ${target} (${said})`, {
       op: "make file system",
-      hint: "Free some space on that disk, or point --state-dir at a larger one.",
+      hint: makeRoom("--state-dir"),
       facts,
     });
   }

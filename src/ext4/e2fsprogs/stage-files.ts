@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { bytesToBuffer, printable, type ByteString } from "../../base/bytes.ts";
 import { BangerError, asBangerError, errnoOf, messageOf } from "../../base/error.ts";
+import { makeRoom } from "../../base/make-room.ts";
 import type { StagingFolder } from "./staging-folder.ts";
 import type { StagedDirectory, StagedFile, StagedLink, StagedSymlink } from "./staging-plan.ts";
 
@@ -197,7 +198,7 @@ function stagingError(what: string, path: ByteString, error: unknown): BangerErr
     return new BangerError("DISK_FULL", `no space left in TMPDIR (${because})`, {
       op,
       cause: error,
-      hint: "Free some space there, or point TMPDIR at a larger disk.",
+      hint: makeRoom("TMPDIR"),
     });
   }
   return new BangerError("FILESYSTEM_ERROR", `TMPDIR can't hold the image's files: ${because}`, {
