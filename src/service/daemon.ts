@@ -100,7 +100,6 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
   if (readerGid !== undefined && shut.length > 0)
     log.warn("images stay out of the group's reach", { group: readerGid, folders: shut.length });
   const pulls = await (options.openPulls ?? openPulls)(config, store, starting, observing.observers, shared);
-  starting.defer(() => pulls.stop());
   await observing.serve(metricSources({ config, startedAt, store, pulls, shared }));
   // What has more streams than it may is told so, in words; what has twice as many waits in its own queue.
   const server = new Server({
@@ -126,15 +125,21 @@ async function start(config: DaemonConfig, options: DaemonOptions): Promise<Daem
     inheritedFd === undefined
       ? await listenOn(server, socketPath, access)
       : await listenOnInherited(server, inheritedFd, socketPath);
-  // Or somebody would be served by what is taken down, and the next start would find its own socket.
-  starting.defer(() => listener.close(0));
-  await keepBallast(stateDir);
-  health.serve();
   const { resumablePulls } = recovered;
-  if (resume) await pulls.resume(resumablePulls);
   const postponedPulls = new Set(resume ? [] : resumablePulls.map(({ record }) => record.id));
+  const parts = { postponedPulls, log, config, health, pulls, listener };
+  const daemon = new RunningDaemon({ ...parts, owned: starting.move() });
+  // From here on clients can call and pulls begin: what fails now ends as any daemon does, and in as much time.
+  try {
+    await keepBallast(stateDir);
+    health.serve();
+    if (resume) await pulls.resume(resumablePulls);
+  } catch (error) {
+    await daemon.stop();
+    throw error;
+  }
   log.info("serving", { socket: socketPath, state: stateDir, cache: cacheDir, version: config.version });
-  return new RunningDaemon({ postponedPulls, log, config, health, pulls, listener, owned: starting.move() });
+  return daemon;
 }
 
 /** How old the size of the cache may be that is told, in milliseconds: it takes a look at every file. */

@@ -443,6 +443,18 @@ describe("the daemon", () => {
     assert.equal((await daemon.call(method.listImages, {})).images.length, 0);
   });
 
+  test("a stop waits for its pulls once: those that don't end in the time it gives them hold up nothing after", async () => {
+    await using daemon = await TestDaemon.start();
+    const { pulls } = daemon;
+    let stops = 0;
+    pulls.stop = () => {
+      stops++;
+      return ScriptedPulls.prototype.stop.call(pulls);
+    };
+    await daemon.stop();
+    assert.equal(stops, 1);
+  });
+
   test("a start that fails gives everything back", async () => {
     await using daemon = await TestDaemon.make();
     const { socketPath } = daemon.config.paths;
@@ -456,6 +468,7 @@ describe("the daemon", () => {
     pulls.resume = () => Promise.reject(new BangerError("STORE_FAILED", "no", { op: "resume" }));
     const late = startDaemon(daemon.config, { log: silentLog, openPulls: async () => pulls });
     await assert.rejects(late, failing("STORE_FAILED"));
+    assert.ok(pulls.stopped);
     assert.ok(!existsSync(socketPath));
     await daemon.start();
     assert.ok(existsSync(socketPath));
