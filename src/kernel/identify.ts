@@ -2,11 +2,10 @@ import { open, type FileHandle } from "node:fs/promises";
 import { Digester, type Digest } from "../base/digest.ts";
 import { BangerError, asBangerError } from "../base/error.ts";
 import {
+  ReleaseSearch,
   bannerStart,
   kernelHeadBytes,
-  maxRelease,
   parseKernelHead,
-  releaseInBanner,
   type KernelFormat,
   type KernelHead,
   type ProgramHeaders,
@@ -75,15 +74,13 @@ function refused(
   );
 }
 
-/** The banner may lie across two pieces: the end of one is looked at with the next. */
 async function readThrough(
   file: FileHandle,
   signal: AbortSignal,
 ): Promise<{ readonly digest: Digest; readonly release: string | undefined }> {
   const digester = new Digester();
-  const overlap = bannerStart.length + maxRelease + 1;
+  const banner = new ReleaseSearch(bannerStart);
   let release: string | undefined;
-  let tail: Buffer = Buffer.alloc(0);
   let sizeBytes = 0;
   for (;;) {
     signal.throwIfAborted();
@@ -91,9 +88,7 @@ async function readThrough(
     if (piece.length === 0) break;
     digester.update(piece);
     sizeBytes += piece.length;
-    const seen = Buffer.concat([tail, piece]);
-    release ??= releaseInBanner(seen);
-    tail = seen.subarray(Math.max(0, seen.length - overlap));
+    release = banner.take(piece);
   }
   return { digest: digester.digest(), release };
 }

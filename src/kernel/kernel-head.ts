@@ -116,18 +116,6 @@ function parseArm64(head: Buffer): KernelHead {
 /** What every kernel says first of itself (init/version-timestamp.c, `linux_banner`). */
 export const bannerStart = Buffer.from("Linux version ");
 
-/**
- * The release in the kernel's banner, if the bytes hold one. `%s`, where printf's own format string lies nearby, is
- * none.
- */
-export function releaseInBanner(bytes: Buffer): string | undefined {
-  for (let at = bytes.indexOf(bannerStart); at >= 0; at = bytes.indexOf(bannerStart, at + 1)) {
-    const release = releaseIn(bytes, at + bannerStart.length);
-    if (release !== undefined) return release;
-  }
-  return undefined;
-}
-
 /** Bytes of a release: `__NEW_UTS_LEN` (include/uapi/linux/utsname.h). */
 export const maxRelease = 64;
 
@@ -136,6 +124,36 @@ const releasePattern = /^[0-9]+\.[0-9]+[A-Za-z0-9.+~_-]*$/;
 /** Whether all of a text is a release: as such it is also a name, which leads nowhere and is no option. Pure. */
 export function isRelease(text: string): boolean {
   return text.length <= maxRelease && releasePattern.test(text);
+}
+
+/**
+ * Looks for a release after certain bytes, in what comes in pieces: it may lie across two. What else follows them, as
+ * printf's own `%s` does near the kernel's banner, is none.
+ */
+export class ReleaseSearch {
+  readonly #start: Buffer;
+  #tail: Buffer = Buffer.alloc(0);
+  #found: string | undefined;
+
+  constructor(start: Buffer) {
+    this.#start = start;
+  }
+
+  /** The first release in this piece and those before. */
+  take(piece: Buffer): string | undefined {
+    if (this.#found !== undefined) return this.#found;
+    const seen = Buffer.concat([this.#tail, piece]);
+    const start = this.#start;
+    for (
+      let at = seen.indexOf(start);
+      at >= 0 && this.#found === undefined;
+      at = seen.indexOf(start, at + 1)
+    ) {
+      this.#found = releaseIn(seen, at + start.length);
+    }
+    this.#tail = seen.subarray(Math.max(0, seen.length - (start.length + maxRelease + 1)));
+    return this.#found;
+  }
 }
 
 /** `6.1.0-42-cloud-amd64 (builder@host) …`, or undefined where something else stands. */

@@ -1,10 +1,10 @@
-import { lstat, readFile, readdir } from "node:fs/promises";
+import { lstat, open, readFile, readdir, type FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { promisify } from "node:util";
-import { gunzip, zstdDecompress } from "node:zlib";
+import { pipeline } from "node:stream";
+import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import { BangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import { isRelease } from "./kernel-head.ts";
+import { ReleaseSearch, isRelease } from "./kernel-head.ts";
 
 const op = "read modules";
 
@@ -72,6 +72,8 @@ export function isModule(path: string): boolean {
 
 /** The most that one module is read of, and inflated to. Real ones have a few MB; with debug information, a hundred. */
 const moduleBytes = 256 * 1024 * 1024;
+/** Inflated and looked at in one go. */
+const pieceBytes = 256 * 1024;
 
 /**
  * The release that modules were built for: the first word of `vermagic`, which the kernel compares (kernel/module/main.c,
@@ -82,29 +84,36 @@ export async function modulesRelease(dir: string, listing: ModulesListing): Prom
   const readable = listing.files.find(
     ({ path, sizeBytes }) => sizeBytes <= moduleBytes && /\.ko(?:\.(?:gz|zst))?$/.test(path),
   );
-  if (readable !== undefined) {
-    const bytes = await inflated(join(dir, readable.path));
-    const at = bytes?.indexOf("vermagic=") ?? -1;
-    const release =
-      at < 0 ? undefined : /^vermagic=(\S+)/.exec(bytes?.toString("latin1", at, at + 128) ?? "")?.[1];
-    // Whoever built it wrote that, and folders are named after it.
-    if (release !== undefined && isRelease(release)) return release;
-  }
+  const release = readable === undefined ? undefined : await releaseOf(join(dir, readable.path));
+  if (release !== undefined) return release;
   const name = basename(dir);
   return isRelease(name) ? name : undefined;
 }
 
-async function inflated(path: string): Promise<Buffer | undefined> {
-  const bytes = await readFile(path);
-  const bound = { maxOutputLength: moduleBytes };
+/** No more of it is read, and inflated, than it takes to find out. */
+async function releaseOf(path: string): Promise<string | undefined> {
+  const search = new ReleaseSearch(Buffer.from("vermagic="));
+  let bytes = 0;
   try {
-    if (path.endsWith(".gz")) return await promisify(gunzip)(bytes, bound);
-    if (path.endsWith(".zst")) return await promisify(zstdDecompress)(bytes, bound);
-    return bytes;
+    await using file = await open(path);
+    for await (const piece of inflated(file, path)) {
+      const release = search.take(piece);
+      bytes += piece.length;
+      if (release !== undefined || bytes > moduleBytes) return release;
+    }
   } catch {
-    // A damaged module says nothing of its release; depmod says what is wrong with it.
-    return undefined;
+    // A damaged module says nothing of its release; whoever copies it, and depmod, say what is wrong with it.
   }
+  return undefined;
+}
+
+function inflated(file: FileHandle, path: string): AsyncIterable<Buffer> {
+  const stream = file.createReadStream({ autoClose: false, highWaterMark: pieceBytes });
+  // What goes wrong is thrown by the last stream.
+  const through = (inflater: Gunzip | ZstdDecompress) => pipeline(stream, inflater, () => {});
+  if (path.endsWith(".gz")) return through(createGunzip({ chunkSize: pieceBytes }));
+  if (path.endsWith(".zst")) return through(createZstdDecompress({ chunkSize: pieceBytes }));
+  return stream;
 }
 
 /** Bytes of a `modules.builtin` that is read. Debian's has 10 KB. */

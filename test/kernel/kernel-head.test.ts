@@ -6,7 +6,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { hasReason } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { identifyKernel } from "../../src/kernel/identify.ts";
-import { isRelease, parseKernelHead, releaseInBanner } from "../../src/kernel/kernel-head.ts";
+import { ReleaseSearch, bannerStart, isRelease, parseKernelHead } from "../../src/kernel/kernel-head.ts";
 import { debianKernel } from "../system/debian-kernel.ts";
 import { arm64Image, banner, bzImage, vmlinux } from "./sample-kernels.ts";
 
@@ -105,14 +105,13 @@ describe("what is no kernel that a VMM starts is refused, with the reason", () =
   });
 });
 
+const inBanner = (bytes: Buffer) => new ReleaseSearch(bannerStart).take(bytes);
+
 test("a banner is a release and what follows it: no format string, none cut short, none too long", () => {
-  assert.equal(releaseInBanner(banner("6.12.5+deb13-cloud-amd64")), "6.12.5+deb13-cloud-amd64");
-  assert.equal(
-    releaseInBanner(Buffer.concat([Buffer.from("Linux version %s (%s)\0"), banner("5.4.0")])),
-    "5.4.0",
-  );
-  assert.equal(releaseInBanner(Buffer.from("Linux version 6.1.0-4")), undefined);
-  assert.equal(releaseInBanner(banner(`6.${"1".repeat(80)}`)), undefined);
+  assert.equal(inBanner(banner("6.12.5+deb13-cloud-amd64")), "6.12.5+deb13-cloud-amd64");
+  assert.equal(inBanner(Buffer.concat([Buffer.from("Linux version %s (%s)\0"), banner("5.4.0")])), "5.4.0");
+  assert.equal(inBanner(Buffer.from("Linux version 6.1.0-4")), undefined);
+  assert.equal(inBanner(banner(`6.${"1".repeat(80)}`)), undefined);
 });
 
 test("a release is one as a whole: it leads nowhere, and is no option", () => {

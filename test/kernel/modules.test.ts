@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { BangerError } from "../../src/base/error.ts";
 import { makeTempDir } from "../../src/base/files.ts";
 import { defaultLimits } from "../../src/base/limits.ts";
 import { builtinDrivers, listModules, modulesRelease } from "../../src/kernel/modules.ts";
+import { descriptorsOf } from "../base/faulty-handles.ts";
+import { noise } from "../fakes/registry/images.ts";
 import { moduleOf } from "./sample-kernels.ts";
 
 const { signal } = new AbortController();
@@ -38,6 +41,28 @@ test("what a module says of its release counts only where it is one", async () =
       writeFileSync(join(dir, "a.ko"), moduleOf(said));
       const listing = await listModules(dir, defaultLimits, signal);
       assert.equal(await modulesRelease(dir, listing), expected, said);
+    }
+  }
+});
+
+test("a module is read, and inflated, until it has said its release, wherever that lies", async () => {
+  await using folder = await makeTempDir("banger-modules-");
+  const forms: readonly (readonly [string, (bytes: Buffer) => Buffer])[] = [
+    ["a.ko", (bytes) => bytes],
+    ["a.ko.gz", (bytes) => gzipSync(bytes)],
+    ["a.ko.zst", (bytes) => zstdCompressSync(bytes)],
+  ];
+  for (const [name, pack] of forms) {
+    for (const before of [0, 256 * 1024 - 20, 3_000_000]) {
+      const dir = join(folder.path, `6.1.0-${name}-${before}`);
+      mkdirSync(dir);
+      const path = join(dir, name);
+      const module = Buffer.concat([Buffer.alloc(before), moduleOf("6.6.1-there"), noise(2_000_000)]);
+      // Cut short: whoever wants all of it gets nothing.
+      writeFileSync(path, pack(module).subarray(0, -1_000_000));
+      const listing = await listModules(dir, defaultLimits, signal);
+      assert.equal(await modulesRelease(dir, listing), "6.6.1-there", `${name}, ${before} bytes before it`);
+      assert.equal(descriptorsOf(path), 0, "and it is closed");
     }
   }
 });
