@@ -11,7 +11,14 @@ import { identifyKernel } from "./identify.ts";
 import { tooLargeHint } from "./kernel-errors.ts";
 import type { KernelFacts, KernelModules } from "./kernel-record.ts";
 import { kernelPathsIn } from "./layout.ts";
-import { builtinDrivers, isModule, listModules, modulesRelease, type BootDriver } from "./modules.ts";
+import {
+  builtinDrivers,
+  isModule,
+  leftOutWarnings,
+  listModules,
+  modulesRelease,
+  type BootDriver,
+} from "./modules.ts";
 
 /** Files that make a kernel, wherever they are. */
 export interface KernelFilePaths {
@@ -112,7 +119,6 @@ function modulesWarnings(
   version: string,
   leftOut: readonly string[],
 ): readonly string[] {
-  const odd = leftOut.filter((path) => path !== "build" && path !== "source");
   return [
     ...(modules.release === version
       ? []
@@ -122,11 +128,7 @@ function modulesWarnings(
     ...(modules.indexed
       ? []
       : ["the modules have no modules.dep: install kmod, and bring the kernel in again"]),
-    ...(odd.length === 0
-      ? []
-      : [
-          `${odd.length} links and special files of the modules' folder are left out: ${odd.slice(0, 3).join(", ")}`,
-        ]),
+    ...leftOutWarnings(leftOut),
   ];
 }
 

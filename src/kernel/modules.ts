@@ -65,6 +65,17 @@ export async function listModules(
   return { folders, files, sizeBytes, leftOut };
 }
 
+/**
+ * What is to be said of what was left out, relative to the folder. `make modules_install` makes `build` and `source` lead
+ * to where the kernel was built, which is nowhere here: those go without saying. Pure.
+ */
+export function leftOutWarnings(leftOut: readonly string[]): readonly string[] {
+  const odd = leftOut.filter((path) => path !== "build" && path !== "source");
+  if (odd.length === 0) return [];
+  const some = odd.slice(0, 3).join(", ");
+  return [`${odd.length} links and special files of the modules' folder are left out: ${some}`];
+}
+
 /** A kernel object, compressed or not (kmod's `KMOD_EXTENSION_…`). */
 export function isModule(path: string): boolean {
   return /\.ko(?:\.(?:gz|xz|zst))?$/.test(path);

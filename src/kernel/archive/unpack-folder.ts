@@ -11,10 +11,10 @@ import { tooLarge } from "./inflate.ts";
 
 export type UnpackLimits = Pick<Limits, "nameBytes" | "pathBytes" | "kernelFiles" | "kernelBytes">;
 
-/** What was unpacked, by its clean path. A link is not made: whoever needs it looks at where it leads. */
-export type Unpacked =
-  | { readonly kind: "file" | "directory" }
-  | { readonly kind: "symlink"; readonly target: ByteString };
+/** What was unpacked. A link is not made, and where it would lead is nobody's concern. */
+export interface Unpacked {
+  readonly kind: "file" | "directory" | "symlink";
+}
 
 /** Names that are kept for an error that lists what there is. */
 const mostSeen = 200;
@@ -43,6 +43,7 @@ export class UnpackFolder implements TarSink, Disposable {
     this.#limits = limits;
   }
 
+  /** By its clean path. */
   get made(): ReadonlyMap<CleanPath, Unpacked> {
     return this.#made;
   }
@@ -68,7 +69,7 @@ export class UnpackFolder implements TarSink, Disposable {
       case "hardlink":
         return this.#link(path, entry.target);
       case "symlink":
-        return this.#note(path, { kind: "symlink", target: entry.target });
+        return this.#note(path, { kind: "symlink" });
       default:
         throw this.#refuse(path, `is no file but a ${entry.kind === "fifo" ? "FIFO" : "device"}`);
     }

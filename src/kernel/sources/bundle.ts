@@ -7,7 +7,7 @@ import type { InflateJob } from "../archive/inflate.ts";
 import { unpackOrInflate, unpackTars } from "../archive/unpack.ts";
 import { chooseFiles, isWanted, type KernelFiles } from "../kernel-files.ts";
 import type { FetchedKernel, KernelFileNames } from "../kernel-source.ts";
-import { fileOf, modulesOf, type KernelTree } from "./kernel-tree.ts";
+import { fileOf, modulesOf, noModules, type FetchedModules, type KernelTree } from "./kernel-tree.ts";
 
 /** What a bundle is unpacked from, and to. */
 export interface BundleJob {
@@ -33,9 +33,8 @@ export async function openBundle(blob: BundleBlob, job: BundleJob): Promise<Fetc
   return {
     kernelPath: opened.path,
     initrdPath: undefined,
-    modulesPath: undefined,
+    ...noModules,
     source: job.inflate.subject,
-    warnings: [],
   };
 }
 
@@ -51,12 +50,8 @@ export async function openLayers(
   return await kernelOf({ folder, unpacked }, first, job);
 }
 
-/**
- * Unpacks a tar archive of modules into the folder.
- *
- * @returns the folder that is itself `lib/modules/<version>`
- */
-export async function openModules(blob: BundleBlob, job: BundleJob, kernel: string): Promise<string> {
+/** Unpacks a tar archive of modules into the folder. */
+export async function openModules(blob: BundleBlob, job: BundleJob, kernel: string): Promise<FetchedModules> {
   const folder = join(job.folder, "modules");
   const unpacked = await unpackTars([{ ...job.inflate, ...blob }], folder, () => true);
   return modulesOf({ folder, unpacked }, "", { kernel }, job.inflate.subject);
@@ -82,9 +77,8 @@ async function kernelOf(tree: KernelTree, { digest }: BundleBlob, job: BundleJob
   return {
     kernelPath: fileOf(tree, files.kernel, subject),
     initrdPath: files.initrd === undefined ? undefined : fileOf(tree, files.initrd, subject),
-    modulesPath: await modulesIn(tree, files, digest, job),
+    ...(await modulesIn(tree, files, digest, job)),
     source: subject,
-    warnings: [],
   };
 }
 
@@ -94,8 +88,8 @@ async function modulesIn(
   { kernel, modules }: KernelFiles,
   digest: Digest,
   job: BundleJob,
-): Promise<string | undefined> {
-  if (modules === undefined) return undefined;
+): Promise<FetchedModules> {
+  if (modules === undefined) return noModules;
   const { subject } = job.inflate;
   const isFolder = [...tree.unpacked.made].some(
     ([path, { kind }]) => path === modules && kind === "directory",
@@ -103,7 +97,7 @@ async function modulesIn(
   if (isFolder) return modulesOf(tree, modules, { kernel }, subject);
   const path = join(job.folder, "modules.tar");
   await rename(fileOf(tree, modules, subject), path);
-  const root = await openModules({ path, digest }, job, kernel);
+  const fetched = await openModules({ path, digest }, job, kernel);
   await rm(path);
-  return root;
+  return fetched;
 }

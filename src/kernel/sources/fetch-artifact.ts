@@ -8,6 +8,7 @@ import { chooseFiles, isKernel } from "../kernel-files.ts";
 import type { FetchedKernel, KernelFileNames, KernelSource } from "../kernel-source.ts";
 import { openBundle, openLayers, openModules, placeFile, type BundleBlob, type BundleJob } from "./bundle.ts";
 import { fetchBlob, type SourceDeps, type SourceJob } from "./fetch-blob.ts";
+import { noModules } from "./kernel-tree.ts";
 
 type ArtifactPlace = Extract<KernelSource, { kind: "artifact" }>;
 
@@ -73,12 +74,10 @@ async function fetchTitled(
   return {
     kernelPath: await placeFile((await fetcher.fetch(kernel)).path, folder, "kernel"),
     initrdPath: await bring(initrd, "initrd"),
-    modulesPath:
-      modules === undefined
-        ? undefined
-        : await openModules(await fetcher.fetch(modules), bundle, names.kernel),
+    ...(modules === undefined
+      ? noModules
+      : await openModules(await fetcher.fetch(modules), bundle, names.kernel)),
     source: subject,
-    warnings: [],
   };
 }
 

@@ -11,7 +11,7 @@ import { isUrl } from "../kernel-ref.ts";
 import type { FetchedKernel, KernelSource } from "../kernel-source.ts";
 import { digestMismatch, tooLargeToFetch, type SourceDeps, type SourceJob } from "./fetch-blob.ts";
 import { fetchUrl } from "./fetch-url.ts";
-import { fileOf, modulesOf } from "./kernel-tree.ts";
+import { fileOf, modulesOf, noModules } from "./kernel-tree.ts";
 
 type DebSource = Extract<KernelSource, { kind: "deb" }>;
 
@@ -43,9 +43,8 @@ export async function fetchDeb(deps: SourceDeps, source: DebSource, job: SourceJ
   return {
     kernelPath: fileOf(place, files.kernel, subject),
     initrdPath: files.initrd === undefined ? undefined : fileOf(place, files.initrd, subject),
-    modulesPath: files.modules === undefined ? undefined : modulesOf(place, files.modules, files, subject),
+    ...(files.modules === undefined ? noModules : modulesOf(place, files.modules, files, subject)),
     source: subject,
-    warnings: [],
   };
 }
 

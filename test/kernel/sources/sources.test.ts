@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { globSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
@@ -90,6 +90,7 @@ test("a package: its kernel and modules, and nothing else of it", async () => {
     ...modules,
     symlink("lib/modules/6.1.2/build", "/usr/src/linux-headers-6.1.2"),
     symlink("lib/modules/6.1.2/weak/a.ko", "../kernel/a.ko"),
+    symlink("lib/modules/6.1.2/out", "../../../../etc"),
     file("./usr/share/doc/x", "x"),
     symlink("vmlinuz", "boot/vmlinuz-6.1.2"),
   );
@@ -105,7 +106,7 @@ test("a package: its kernel and modules, and nothing else of it", async () => {
     { kind: "deb", location: path, sha256: undefined },
     { kind: "deb", location: path, sha256 },
   ] as const) {
-    const { kernelPath, initrdPath, modulesPath, source: from } = await rig.fetch(source);
+    const { kernelPath, initrdPath, modulesPath, source: from, warnings } = await rig.fetch(source);
     assert.deepEqual(read(kernelPath), kernel);
     assert.equal(initrdPath, undefined);
     assert.equal(basename(modulesPath ?? ""), "6.1.2");
@@ -117,9 +118,10 @@ test("a package: its kernel and modules, and nothing else of it", async () => {
       "/tree/boot/vmlinuz-6.1.2",
       "/tree/lib/modules/6.1.2/kernel/a.ko",
       "/tree/lib/modules/6.1.2/modules.builtin",
-      "/tree/lib/modules/6.1.2/weak/a.ko",
     ]);
-    assert.equal(readlinkSync(join(modulesPath ?? "", "weak/a.ko")), "../kernel/a.ko");
+    assert.deepEqual(warnings, [
+      "2 links and special files of the modules' folder are left out: weak/a.ko, out",
+    ]);
     assert.match(from, /^deb:\/.*k\.deb/);
   }
   assert.deepEqual(globSync("/tmp/banger-postinst-ran"), []);
@@ -140,28 +142,9 @@ test("packages that can't be used", async () => {
       assert.match(hint, /apt-cache depends/),
     ),
   );
-  const link = symlink("lib/modules/6.1.2/out", "../../../../etc");
-  await assert.rejects(
-    fetch(deb(file("boot/vmlinuz-6.1.2", kernel), ...modules, link)),
-    fails("KERNEL_SOURCE_INVALID", /leads out of the modules' folder/),
-  );
-  // Each stays inside by its letters; the second leads out through the first.
-  const through = [
-    symlink("lib/modules/6.1.2/d1/d2/y", "../../kernel"),
-    symlink("lib/modules/6.1.2/x", "d1/d2/y/../.."),
-  ];
-  await assert.rejects(
-    fetch(deb(file("boot/vmlinuz-6.1.2", kernel), ...modules, ...through)),
-    fails("KERNEL_SOURCE_INVALID", /modules\/6\.1\.2\/x, that is a link that leads out/),
-  );
   await assert.rejects(
     fetch(deb(file("boot/vmlinuz-6.1\xe9", kernel))),
     fails("KERNEL_SOURCE_INVALID", /which is no file/),
-  );
-  const absolute = symlink("lib/modules/6.1.2/out", "/etc");
-  await assert.rejects(
-    fetch(deb(file("boot/vmlinuz-6.1.2", kernel), ...modules, absolute)),
-    fails("KERNEL_SOURCE_INVALID", /leads out of the modules' folder/),
   );
   await assert.rejects(
     fetch(deb(symlink("boot/vmlinuz-6.1.2", "/etc/shadow"))),
