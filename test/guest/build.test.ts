@@ -72,16 +72,14 @@ test("the agent says the package's version", () => {
   );
 });
 
-test("the scripts and units are sound", (t) => {
-  if (!hasProgram("shellcheck", ["--version"])) return t.skip("no shellcheck");
+test("the scripts are sound", () => {
   const scripts = ["build.sh", "fuzz.sh", "network-bootstrap", "first-boot"].map((name) => join(guest, name));
   const ran = runProgram("shellcheck", scripts);
   assert.equal(ran.stdout, "");
   assert.equal(ran.status, 0);
 });
 
-test("systemd understands every line of the units", (t) => {
-  if (!hasProgram("systemd-analyze", ["--version"])) return t.skip("no systemd-analyze");
+test("systemd understands every line of the units", () => {
   const units = readdirSync(join(guest, "units")).map((name) => join(guest, "units", name));
   const complaints = runProgram("systemd-analyze", ["verify", "--man=no", ...units])
     .stderr.split("\n")
