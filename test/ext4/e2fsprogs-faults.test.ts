@@ -8,7 +8,9 @@ import {
   readdirSync,
   rmSync,
   truncateSync,
+  watch,
   writeFileSync,
+  type FSWatcher,
 } from "node:fs";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
@@ -298,19 +300,27 @@ test("stopped at any moment, it leaves nothing behind", async (t) => {
     });
   }
   await t.test("while contents are staged", () =>
-    stopped((stop) => ({ onProgress: ({ unit }) => unit === "bytes" && stop() })),
+    stopped((stop) => ({
+      onProgress: ({ unit, done, total }) => unit === "bytes" && done < total && stop(),
+    })),
   );
-  await t.test("while mkfs runs", () =>
-    withProgram("mkfs.ext4", "exec sleep 30", () =>
-      stopped((stop) => {
-        setTimeout(stop, 700);
-        return {};
-      }),
-    ),
-  );
-  await t.test("while debugfs runs", () =>
-    stopped((stop) => ({ onProgress: ({ unit }) => unit === "commands" && stop() })),
-  );
+  for (const program of ["mkfs.ext4", "debugfs"]) {
+    await t.test(`while ${program} runs`, async () => {
+      const began = `${program}-began`;
+      const script = `: >'${join(folder.path, began)}'; exec sleep 30`;
+      let watcher: FSWatcher | undefined;
+      try {
+        await withProgram(program, script, () =>
+          stopped((stop) => {
+            watcher = watch(folder.path, (_event, name) => name === began && stop());
+            return {};
+          }),
+        );
+      } finally {
+        watcher?.close();
+      }
+    });
+  }
 });
 
 test("a full TMPDIR is named as such", { skip: isRoot ? false : "needs a mount" }, async () => {
