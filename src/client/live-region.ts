@@ -7,15 +7,26 @@ export interface LiveRegion extends Disposable {
   draw(lines: readonly string[]): void;
 }
 
-/** The cursor is hidden meanwhile, and comes back whichever way the process ends. */
+/**
+ * The cursor is hidden meanwhile, and comes back whichever way the process ends, or is stopped by Ctrl-Z. Once it goes on,
+ * the lines are drawn anew, below what the shell has written since.
+ */
 export function openLiveRegion(
   stream: NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number },
 ): LiveRegion {
-  let painted: Painted = { lines: [], width: sizeOf(stream).columns };
+  const nothing = (): Painted => ({ lines: [], width: sizeOf(stream).columns });
+  let painted = nothing();
   const restore = (): void => {
     stream.write(showCursor);
   };
+  const onStop = (): void => {
+    restore();
+    stopProcess(onStop);
+    painted = nothing();
+    stream.write(hideCursor);
+  };
   process.once("exit", restore);
+  process.on("SIGTSTP", onStop);
   stream.write(hideCursor);
   return {
     draw: (lines) => {
@@ -26,7 +37,15 @@ export function openLiveRegion(
     },
     [Symbol.dispose]: () => {
       process.off("exit", restore);
+      process.off("SIGTSTP", onStop);
       restore();
     },
   };
+}
+
+/** Stops as without a listener, and returns when the process goes on: the signal is delivered before `kill` returns. */
+function stopProcess(listener: () => void): void {
+  process.off("SIGTSTP", listener);
+  process.kill(process.pid, "SIGTSTP");
+  process.on("SIGTSTP", listener);
 }

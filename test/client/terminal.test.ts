@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { hideCursor, showCursor } from "../../src/client/render/repaint.ts";
 import { makeTempDir, type TempDir } from "../../src/base/files.ts";
 import { buildImage, noise, type FakeImage } from "../fakes/registry/images.ts";
 import { FakeRegistry } from "../fakes/registry/registry.ts";
@@ -48,11 +49,12 @@ function pull(
   tag: string,
   size: { readonly columns: number; readonly rows: number },
   env: Readonly<Record<string, string>> = {},
+  around: readonly string[] = [],
 ): Watched {
   const home = join(place.path, `h${homes++}`);
   mkdirSync(home);
   const words = ["image", "pull", `${registry.host}/${repository}:${tag}`, "--name", "app"];
-  const run = inTerminal([process.execPath, program, ...words], { HOME: home, ...env }, size);
+  const run = inTerminal([...around, process.execPath, program, ...words], { HOME: home, ...env }, size);
   const frames: (readonly string[])[] = [];
   const waiting: { readonly line: RegExp; readonly resolve: () => void }[] = [];
   const { screen } = run;
@@ -160,6 +162,28 @@ test("Ctrl-C: 130, the cursor is back, and the last picture stays", async () => 
   const { lines } = run.screen;
   assert.ok(
     lines.some((line) => line.startsWith("banger: interrupted")),
+    lines.join("\n"),
+  );
+});
+
+test("Ctrl-Z: the cursor is the shell's meanwhile, and the picture begins anew below what was said there", async () => {
+  registry.fault({ path: /blobs\/sha256/, times: 2 }, { drip: { bytes: 8000, everyMs: 60 } });
+  const shell = ["bash", "-mc", '"$0" "$@"; echo "stopped: $?"; sleep 0.3; echo again; fg >/dev/null'];
+  using run = pull("one", { columns: 80, rows: 50 }, {}, shell);
+  await run.until(/━/);
+  run.type("\u001a");
+  assert.equal(await run.ended, 0, run.screen.lines.join("\n"));
+  // 128 + SIGTSTP of signal(7).
+  const [live = "", shells = "", anew = ""] = run.output().split(/^(stopped: 148\r\n.*)again\r$/ms);
+  assert.ok(live.lastIndexOf(showCursor) > live.lastIndexOf(hideCursor), JSON.stringify(live));
+  assert.equal(shells, "stopped: 148\r\n");
+  assert.match(anew, /━/, "a picture after it goes on");
+  assert.ok(anew.indexOf(hideCursor) >= 0 && anew.indexOf(hideCursor) < anew.indexOf("━"));
+  assert.ok(run.screen.cursorShown);
+  const { lines } = run.screen;
+  assert.match(lines[lines.indexOf("again") + 1] ?? "", /^✓ app is ready/, lines.join("\n"));
+  assert.ok(
+    lines.slice(0, lines.indexOf("stopped: 148")).some((line) => line.includes("━")),
     lines.join("\n"),
   );
 });
