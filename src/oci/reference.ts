@@ -48,8 +48,10 @@ export function parseReference(text: string): Reference {
   if (text === "") throw invalid(text, "is empty");
   if (text.length > maxReferenceLength)
     throw invalid(text, `is longer than ${maxReferenceLength} characters`);
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
-    throw invalid(text, "starts with a scheme", "Leave the https:// out.");
+  const [scheme] = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text) ?? [];
+  if (scheme !== undefined) {
+    const rest = text.slice(scheme.length);
+    throw invalid(text, `starts with ${scheme}`, `Leave ${scheme} out${rest === "" ? "" : `: ${rest}`}`);
   }
   if (identifierPattern.test(text)) throw invalid(text, "is an image id, not a name");
   const { name, tag, digest } = splitSuffixes(text);

@@ -222,3 +222,17 @@ test("a client makes a folder absolute before a daemon sees it", () => {
   assert.equal(absoluteSourceReference("oci:/x", "/home/me"), "oci:/x");
   assert.equal(absoluteSourceReference("debian:x", "/home/me"), "debian:x");
 });
+
+test("a scheme is named, with what is left without it", () => {
+  const hint = (text: string): string => {
+    try {
+      parseReference(text);
+    } catch (error) {
+      if (hasReason(error, "REFERENCE_INVALID")) return error.hint;
+    }
+    return "";
+  };
+  assert.equal(hint("docker://r.io/app:1"), "Leave docker:// out: r.io/app:1");
+  assert.equal(hint("https://r.io/app"), "Leave https:// out: r.io/app");
+  assert.equal(hint("http://"), "Leave http:// out");
+});
