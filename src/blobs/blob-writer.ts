@@ -170,15 +170,24 @@ export class BlobWriter {
     });
   }
 
-  /** Ends the hash; only `reset` may follow. @throws BangerError DIGEST_MISMATCH */
-  verify(): void {
+  /**
+   * Ends the hash; only `reset` may follow.
+   *
+   * @param from host, folder or file that the last bytes came from
+   * @throws BangerError DIGEST_MISMATCH
+   */
+  verify(from: string | undefined): void {
     const { digest } = this.#descriptor;
     const actual = this.#digester.digest();
     if (actual === digest) return;
     throw new BangerError("DIGEST_MISMATCH", `blob ${digest} came with the content of ${actual}`, {
       op,
-      facts: { digest, actual },
-      hint: "Try again; if it stays, the registry's copy is damaged and must be pushed again.",
+      facts: { digest, actual, ...(from === undefined ? {} : { from }) },
+      ...(from === undefined
+        ? {}
+        : {
+            hint: `Pull again; if it stays, what ${from} has is damaged, and must be pushed or written anew.`,
+          }),
     });
   }
 

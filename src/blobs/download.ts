@@ -76,8 +76,9 @@ async function fillAndVerify(job: Download, course: Course): Promise<string> {
     await pause(job, failure, course.failures);
     signal.throwIfAborted();
   }
-  writer.verify();
-  return course.last?.from ?? "cache";
+  const from = course.last?.from;
+  writer.verify(from);
+  return from ?? "cache";
 }
 
 /**

@@ -128,7 +128,12 @@ test("H14 a blob is published whole, durable and read-only, and then found", asy
 test("H14 wrong bytes of the right length leave nothing behind", async () => {
   await withCache(async ({ cache, ingest }) => {
     const wrong = source({ bytes: noise(content.length, 2) });
-    await fails(cache.fetch(layer, wrong.open, { signal }), "DIGEST_MISMATCH");
+    await assert.rejects(cache.fetch(layer, wrong.open, { signal }), (error) => {
+      assert.ok(hasReason(error, "DIGEST_MISMATCH"));
+      const hint = "Pull again; if it stays, what test has is damaged, and must be pushed or written anew.";
+      assert.equal(error.hint, hint);
+      return true;
+    });
     assert.deepEqual(wrong.offsets, [0]);
     assert.deepEqual(await ingest(), []);
     assert.equal(cache.has(layer), false);
