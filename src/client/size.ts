@@ -1,4 +1,5 @@
 import { BangerError } from "../base/error.ts";
+import { sizeBounds } from "../base/size-bounds.ts";
 
 const units: Readonly<Record<string, bigint>> = {
   "": 1n,
@@ -25,6 +26,25 @@ export function parseSize(text: string): bigint {
     });
   }
   return BigInt(digits) * factor;
+}
+
+/**
+ * The size of an image's file system, with its bounds told in the option's words; 0 where none is given.
+ *
+ * @throws BangerError SIZE_INVALID.
+ */
+export function parseImageSize(text: string | undefined): bigint {
+  if (text === undefined) return 0n;
+  const bytes = parseSize(text);
+  if (bytes < sizeBounds.min) throw outside(text, "less than 4K", "Give it a unit, as 4G or 512M.");
+  if (bytes > sizeBounds.max) {
+    throw outside(text, "more than ext4 has room for", "Give less than 16T, or none, to have it chosen.");
+  }
+  return bytes;
+}
+
+function outside(text: string, what: string, hint: string): BangerError {
+  return new BangerError("SIZE_INVALID", `--size ${text} is ${what}`, { op: "read options", hint });
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type RegistryCredentials,
 } from "../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError, retold } from "../base/error.ts";
+import { sizeBounds } from "../base/size-bounds.ts";
 import type { BuilderName } from "../ext4/builder.ts";
 import { parseImageName } from "../images/name.ts";
 import { parsePlatform, type Platform } from "../oci/platform.ts";
@@ -15,12 +16,6 @@ import { parseRequestedKernel } from "./parse-kernel.ts";
 import { credentialsOf, type Credentials } from "../registry/credentials.ts";
 
 const op = "read request";
-
-/** The largest ext4 of 4 KiB blocks with 32-bit block numbers, in bytes. */
-const maxSizeBytes = 2n ** 44n - 4096n;
-
-/** One block of ext4's, below which the number can only be a slip: `--size 12` for 12G. */
-const minSizeBytes = 4096n;
 
 /** Characters of a reference; the longest that the grammar allows is about half of this. */
 const maxReference = 4096;
@@ -113,8 +108,9 @@ function parseSize(bytes: bigint): number | undefined {
   if (bytes === 0n) return undefined;
   if (bytes < 0n) throw invalid("SIZE_INVALID", "size_bytes", "is negative");
   // Known at once, and not after everything was fetched: no image fits into a single block.
-  if (bytes < minSizeBytes) throw invalid("SIZE_INVALID", "size_bytes", `is less than ${minSizeBytes} bytes`);
-  if (bytes > maxSizeBytes) throw invalid("SIZE_INVALID", "size_bytes", `is more than ${maxSizeBytes} bytes`);
+  const { min, max } = sizeBounds;
+  if (bytes < min) throw invalid("SIZE_INVALID", "size_bytes", `is less than ${min} bytes`);
+  if (bytes > max) throw invalid("SIZE_INVALID", "size_bytes", `is more than ${max} bytes`);
   return Number(bytes);
 }
 

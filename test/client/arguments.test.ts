@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { BangerError, hasReason, reasons } from "../../src/base/error.ts";
 import { exitCodeOf } from "../../src/client/exit-code.ts";
 import { absoluteReference } from "../../src/client/reference.ts";
-import { parseAge, parseSize } from "../../src/client/size.ts";
+import { parseAge, parseImageSize, parseSize } from "../../src/client/size.ts";
 
 const sizes: readonly (readonly [string, bigint])[] = [
   ["4G", 4n << 30n],
@@ -60,5 +60,24 @@ test("every reason has an exit code, and nothing but reaching the daemon is 4", 
     assert.ok([1, 2, 3, 4].includes(code), reason);
     assert.equal(code === 4, reason === "DAEMON_UNREACHABLE", reason);
     if (reason.endsWith("_UNKNOWN")) assert.equal(code, 3, reason);
+  }
+});
+
+test("an image's size is bounded in the option's words", () => {
+  assert.equal(parseImageSize(undefined), 0n);
+  assert.equal(parseImageSize("4K"), 4096n);
+  assert.equal(parseImageSize("16383G"), 16_383n << 30n);
+  const refused = (text: string): string => {
+    try {
+      parseImageSize(text);
+    } catch (error) {
+      if (hasReason(error, "SIZE_INVALID")) return `${error.message}: ${error.hint}`;
+    }
+    return "";
+  };
+  assert.equal(refused("12"), "--size 12 is less than 4K: Give it a unit, as 4G or 512M.");
+  for (const size of ["16T", "100T"]) {
+    const said = `--size ${size} is more than ext4 has room for: Give less than 16T, or none, to have it chosen.`;
+    assert.equal(refused(size), said);
   }
 });

@@ -10,7 +10,7 @@ import {
 import { BangerError } from "../../base/error.ts";
 import { absoluteKernelRef } from "../../kernel/kernel-ref.ts";
 import { progressModes } from "../progress.ts";
-import { parseSize } from "../size.ts";
+import { parseImageSize } from "../size.ts";
 
 /** What commander makes of `image pull`'s options. */
 export interface PullFlags {
@@ -72,7 +72,7 @@ export function pullOptionsOf(flags: PullFlags, folder: string): MessageInitShap
   return {
     name: flags.name ?? "",
     platform: flags.platform ?? "",
-    sizeBytes: flags.size === undefined ? 0n : parseSize(flags.size),
+    sizeBytes: parseImageSize(flags.size),
     builder: builderOf(flags.builder),
     verify: depthOf(flags.verify),
     noAgents: !flags.agents,
