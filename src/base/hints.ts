@@ -48,7 +48,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   KERNEL_MISMATCH:
     "Take a kernel of the image's architecture, or the image for the kernel's with --platform.",
   KERNEL_AMBIGUOUS: "Name its source itself, as deb:… or artifact:…, or leave one of the catalogs out.",
-  KERNEL_IN_USE: "Delete the images that use it first, or give --force: they keep their own files.",
+  KERNEL_IN_USE: "Delete the images that use it first, or set `force` (--force): they keep their own files.",
   KERNEL_SOURCE_INVALID: "See docs/kernels.md for what a kernel's archive or artifact has to hold.",
   DIGEST_MISMATCH: trySource,
   SIZE_MISMATCH: trySource,
