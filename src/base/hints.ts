@@ -26,7 +26,7 @@ export const hints: Readonly<Record<Reason, string>> = {
   SOURCE_UNKNOWN: "Check the path and the tag.",
   NAME_TAKEN: "Choose another name.",
   LEASE_UNKNOWN: "Acquire the image anew, without a lease_id.",
-  IMAGE_IN_USE: "Release it first, or wait for its lease to end.",
+  IMAGE_IN_USE: "Have its holder call ReleaseImage, or wait for its lease to end.",
   REGISTRY_AUTH: "Check that the repository exists and that you may read it.",
   REGISTRY_UNAVAILABLE: "Check the registry and the network, and pull again: what was downloaded is kept.",
   REGISTRY_PROTOCOL:

@@ -80,7 +80,10 @@ describe("leases", () => {
     daemon = await startDaemonProcess({ home });
     const refused = await runCli(daemon, "image", "rm", "other");
     assert.equal(refused.status, 1);
-    assert.match(refused.stderr, /is held by vmm-7 until 20..-/);
+    const [, until = ""] =
+      /^banger: image other is held by vmm-7 until (20..-\S+)\n/.exec(refused.stderr) ?? [];
+    const hint = "Have vmm-7 give its lease back, which takes ReleaseImage of the API, or wait:";
+    assert.ok(refused.stderr.endsWith(`\n  → ${hint} the last lease ends at ${until}.\n`), refused.stderr);
     using channel = openChannel(home.socket);
     await channel.unary(method.releaseImage, { leaseId }, never);
     await assert.rejects(channel.unary(method.releaseImage, { leaseId }, never), (error) =>

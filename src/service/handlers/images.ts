@@ -16,6 +16,7 @@ import type { ImageListOrder, ImageQuery, Store } from "../../store/store.ts";
 import { imageMessage, summaryMessage } from "../convert.ts";
 import { parsePageSize } from "../parse-request.ts";
 import { unary } from "../routes.ts";
+import { toldOfHolder } from "./told-of-image.ts";
 
 export interface ImageDeps {
   readonly store: Store;
@@ -52,7 +53,9 @@ export function imageRoutes({ store, stateDir, onImageDeleted }: ImageDeps) {
       const { id, boot, kernelId } = await store.findImage(required(image, "image"));
       // Those of a kernel that is still there: hard links tell of themselves.
       const shared = boot?.sharing === "reflink" && kernelId !== undefined ? kernelNames : [];
-      const freedBytes = await removeImage(store, stateDir, id, shared);
+      const freedBytes = await removeImage(store, stateDir, id, shared).catch((error: unknown) => {
+        throw toldOfHolder(error, image);
+      });
       await onImageDeleted();
       return create(DeleteImageResponseSchema, { id, freedBytes: BigInt(freedBytes) });
     }),

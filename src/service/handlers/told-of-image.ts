@@ -37,6 +37,17 @@ export function toldOfImage(error: unknown, { record, called, stateDir }: Called
   });
 }
 
+/** That an image is held, with the name that it was called by, and how a lease ends. Other errors stay as they are. */
+export function toldOfHolder(error: unknown, called: string): unknown {
+  if (!hasReason(error, "IMAGE_IN_USE")) return error;
+  const { holder = "", expires = "", leases = "1" } = error.facts;
+  const others = leases === "1" ? "" : ` and ${Number(leases) - 1} more`;
+  return retold(error, {
+    message: `image ${called} is held by ${holder}${others} until ${expires}`,
+    hint: `Have ${holder} give its lease back, which takes ReleaseImage of the API, or wait: the last lease ends at ${expires}.`,
+  });
+}
+
 /** Does what reads an image's files, and tells of them so. */
 export async function readingImage<T>(image: CalledImage, work: () => Promise<T>): Promise<T> {
   try {
