@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { examplesOf, type Example } from "./examples.ts";
 
 /** What a word stands for, as its `<name>` in the help tells. */
-export type ValueKind = "file" | "folder" | "image" | "kernel" | "pull" | "text";
+export type ValueKind = "file" | "folder" | "image" | "kernel" | "pull" | "reference" | "text";
 
 export interface ValueSpec {
   /** As in the help, with no brackets. */
@@ -47,6 +47,7 @@ const kindOfName: Readonly<Record<string, ValueKind>> = {
   image: "image",
   "other-image": "image",
   kernel: "kernel",
+  ref: "reference",
   id: "pull",
 };
 

@@ -9,7 +9,7 @@ export interface Candidate {
 export interface Completion {
   readonly candidates: readonly Candidate[];
   /** What else fits, which this machine or the daemon knows. */
-  readonly also: Exclude<ValueKind, "text"> | undefined;
+  readonly also: Exclude<ValueKind, "reference" | "text"> | undefined;
   /** What has been typed of the word. */
   readonly prefix: string;
 }
@@ -115,9 +115,25 @@ function ofValue({ kind, choices }: ValueSpec, typed: string, before: string): C
   const fitting = choices.filter((choice) => choice.startsWith(typed));
   return {
     candidates: fitting.map((choice) => ({ word: before + choice, description: "" })),
-    also: kind === "text" ? undefined : kind,
+    also: alsoOf(kind, typed),
     prefix: typed,
   };
+}
+
+/** What of this machine comes after a scheme; after a second colon comes a tag. */
+const local: Readonly<Record<string, "file" | "folder">> = {
+  oci: "folder",
+  "oci-archive": "file",
+  "docker-archive": "file",
+  deb: "file",
+};
+
+function alsoOf(kind: ValueKind, typed: string): Completion["also"] {
+  if (kind === "text") return undefined;
+  if (kind !== "reference" && kind !== "kernel") return kind;
+  const scheme = /^([a-z-]+):[^:]*$/.exec(typed)?.[1] ?? "";
+  const after = Object.hasOwn(local, scheme) ? local[scheme] : undefined;
+  return after ?? (kind === "kernel" && !typed.includes(":") ? kind : undefined);
 }
 
 function matching(candidates: readonly Candidate[], prefix: string): readonly Candidate[] {

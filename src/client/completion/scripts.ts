@@ -4,7 +4,8 @@ export type Shell = (typeof shells)[number];
 /*
  * Each shell asks `banger complete -- WORDS…`, the last word being the one under the cursor. It answers a line for
  * each candidate, `WORD<tab>DESCRIPTION`, and a last line `:file`, `:folder` or `:none` that says whether the
- * shell's own completion of paths is to go on. Nothing of the grammar is in the scripts: they never grow old.
+ * shell's own completion of paths is to go on, behind the `--option=` and the `scheme:` that the word begins with.
+ * Nothing of the grammar is in the scripts: they never grow old.
  */
 
 /**
@@ -39,7 +40,7 @@ const zsh = `#compdef banger
 # zsh completion for banger: put it as _banger into a folder of $fpath, or source it
 _banger() {
   local -a reply described
-  local one name told
+  local one name told MATCH MBEGIN MEND
   reply=("\${(@f)$("\${words[1]}" complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
   for one in "\${(@)reply[1,-2]}"; do
     name=\${one%%$'\\t'*}
@@ -47,6 +48,7 @@ _banger() {
     described+=("\${name//:/\\\\:}:$told")
   done
   (( $#described )) && _describe -t values banger described
+  [[ $reply[-1] != :none && $PREFIX =~ '^(--[a-z-]+=)?([a-z-]+:)?' ]] && compset -p $#MATCH
   case $reply[-1] in
     :file) _files ;;
     :folder) _files -/ ;;
@@ -63,11 +65,13 @@ function __banger_complete
     for one in $reply[1..-2]
         echo $one
     end
+    set -l kept (string match -r -- '^(?:--[a-z-]+=)?(?:[a-z-]+:)?' $words[-1])
+    set -l path (string sub -s (math (string length -- "$kept") + 1) -- $words[-1])
     switch $reply[-1]
         case :file
-            __fish_complete_path (commandline -ct)
+            __fish_complete_path $path | string replace -r -- '^' "$kept"
         case :folder
-            __fish_complete_directories (commandline -ct)
+            __fish_complete_directories $path | string replace -r -- '^' "$kept"
     end
 end
 complete -c banger -f -a '(__banger_complete)'

@@ -55,8 +55,9 @@ const offers: Readonly<Record<(typeof shells)[number], Offer>> = {
       "-fc",
       `compdef() { :; }
        _describe() { local name=$4; print -l -- "\${(@)\${(P)name}%%:*}"; }
-       _files() { if [[ $1 == -/ ]]; then print -l -- *(/); else print -l -- *; fi; }
-       source "$1"; words=("\${(@s: :)2}"); CURRENT=$#words; _banger; true`,
+       compset() { PREFIX=\${PREFIX[$2+1,-1]}; }
+       _files() { if [[ $1 == -/ ]]; then print -l -- $PREFIX*(N/); else print -l -- $PREFIX*(N); fi; }
+       source "$1"; words=("\${(@s: :)2}"); CURRENT=$#words; PREFIX=$words[-1]; _banger; true`,
       "zsh",
       join(folder, "banger.zsh"),
       line,
@@ -75,7 +76,22 @@ for (const shell of shells) {
     assert.deepEqual(folders, ["folder"]);
     assert.deepEqual(offer("banger nothing-of-the-kind "), []);
   });
+
+  test(`${shell} completes the path behind a scheme`, () => {
+    // Fish replaces the whole word, the others what stands behind the scheme.
+    const behind = (line: string): readonly string[] =>
+      offers[shell](line).map((word) => word.replace(/^.*[:=]/, "").replace(/\/$/, ""));
+    assert.deepEqual(behind("banger image pull oci:"), ["folder"]);
+    assert.deepEqual(behind("banger image pull oci-archive:vml"), ["vmlinux-one"]);
+    assert.deepEqual(behind("banger image pull x --kernel-ref deb:vml"), ["vmlinux-one"]);
+    assert.deepEqual(behind("banger image pull x --kernel=vml"), ["vmlinux-one"]);
+    assert.deepEqual(behind("banger image pull debian:"), []);
+  });
 }
+
+test("fish keeps what stands before the path", () => {
+  assert.deepEqual(offers.fish("banger image pull docker-archive:vml"), ["docker-archive:vmlinux-one"]);
+});
 
 test("bash replaces only what follows the last = of a word", () => {
   assert.deepEqual(offers.bash("banger image pull --builder=d"), ["direct"]);
