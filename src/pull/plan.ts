@@ -62,9 +62,7 @@ export async function planPull(
   const onRetry = (notice: RetryNotice): void => emit("resolve", { kind: "retrying", ...notice });
   const { limits, signaturePolicies } = deps;
   // Of the questions alone: a kernel that takes its time must not hold up those who ask.
-  const asking = await deps.resolves.enter(signal, (position) =>
-    emit("resolve", { kind: "waiting", position, why: "others are asking what their images are" }),
-  );
+  const asking = await deps.resolves.enter(signal, () => {});
   const resolving = clock.time("resolve", async () => {
     const image = await source.resolve(request.platform, { signal, onRetry });
     const policies = signaturePolicies?.() ?? [];
