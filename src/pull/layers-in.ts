@@ -31,7 +31,8 @@ export interface LayerIn {
 
 /**
  * Brings all layers in, oldest first in the result: several downloads at once, and each layer scanned behind its
- * download where a thread is free for that, else as soon as it is whole while the others still download. A layer listed several times is fetched and scanned once.
+ * download where a thread is free for that, else as soon as it is whole while the others still download. A layer
+ * listed several times is fetched and scanned once.
  *
  * The first failure stops the rest and is the one thrown, once all of it has stopped.
  */
