@@ -5,6 +5,9 @@ import type { DirectoryInode, Inode } from "./root-tree.ts";
 /** Linux follows as many for one path and then gives up with ELOOP (include/linux/namei.h, MAXSYMLINKS). */
 const maxLinks = 40;
 
+const slash = 0x2f;
+const dot = 0x2e;
+
 /** Where a path leads, its last component followed too. */
 export interface Walk<D extends DirectoryInode> {
   /** The last directory on the way that exists. */
@@ -81,7 +84,7 @@ export function walk<D extends DirectoryInode>(
         directories.length = 1;
         directory = root;
       }
-      pushReversed(todo, found.target);
+      steps += pushReversed(todo, found.target);
     } else {
       missing.push(name);
     }
@@ -89,10 +92,21 @@ export function walk<D extends DirectoryInode>(
   return { directory, names, missing, assumed, steps };
 }
 
-function pushReversed(todo: ByteString[], target: ByteString): void {
-  for (let end = target.length; end >= 0;) {
-    const start = end === 0 ? 0 : target.lastIndexOf("/", end - 1) + 1;
-    if (end > start) todo.push(sliceBytes(target, start, end));
-    end = start - 1;
+/**
+ * Puts a target's names on top of `todo`, the first of them on top of all. Those that lead nowhere, "" and ".", are left
+ * out without becoming strings: a layer may hold thousands of them in a target that all of its paths go through.
+ *
+ * @returns how many were left out
+ */
+function pushReversed(todo: ByteString[], target: ByteString): number {
+  let leftOut = 0;
+  let end = target.length;
+  for (let i = end - 1; i >= -1; i--) {
+    if (i >= 0 && target.charCodeAt(i) !== slash) continue;
+    const length = end - i - 1;
+    if (length === 0 || (length === 1 && target.charCodeAt(i + 1) === dot)) leftOut++;
+    else todo.push(sliceBytes(target, i + 1, end));
+    end = i;
   }
+  return leftOut;
 }

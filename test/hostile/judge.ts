@@ -9,7 +9,7 @@ export interface Bounds {
   readonly peakMemoryBytes: number;
 }
 
-export const bounds: Bounds = { millisecondsPerCase: 20_000, peakMemoryBytes: 600 * 1024 * 1024 };
+export const bounds: Bounds = { millisecondsPerCase: 10_000, peakMemoryBytes: 600 * 1024 * 1024 };
 
 /** Reasons for which a layer may be refused. */
 const refusals = /^(?:LAYER_UNSAFE|LAYER_INVALID|LAYER_UNENCODABLE|DIFFID_MISMATCH|LIMIT_[A-Z_]+)$/;
