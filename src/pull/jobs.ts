@@ -163,8 +163,8 @@ class PullJobs implements Pulls {
   }
 
   waitingCount(): number {
-    const { queue, builds, ledger } = this.#deps;
-    return queue.waitingCount + builds.waitingCount + ledger.waitingCount;
+    const { resolves, queue, builds, ledger } = this.#deps;
+    return [resolves, queue, builds, ledger].reduce((sum, { waitingCount }) => sum + waitingCount, 0);
   }
 
   async stop(): Promise<void> {

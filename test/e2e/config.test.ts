@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { buildImage } from "../fakes/registry/images.ts";
+import { buildArtifact, buildImage } from "../fakes/registry/images.ts";
 import { FakeRegistry } from "../fakes/registry/registry.ts";
 import { makeDaemonHome, runCli, startDaemonProcess, type DaemonProcess } from "../system/daemon-process.ts";
 import { tarOf } from "../system/tar-of.ts";
@@ -52,7 +52,8 @@ test("how many may ask a registry at once is the config's, also for those that w
   const config = join(home.folder, "config.toml");
   writeFileSync(config, "[limits]\nconcurrent_resolves = 1\n");
   await using daemon = await startDaemonProcess({ home, env: { BANGER_CONFIG: config } });
-  const pull = (name: string) => runCli(daemon, "image", "pull", `${registry.host}/${name}:1`, "--no-agents");
+  const pull = (name: string) =>
+    runCli(daemon, "image", "pull", `${registry.host}/${name}:1`, "--no-agents", "--progress", "plain");
   let slowEnded = false;
   const slow = pull("slow").finally(() => (slowEnded = true));
   while (registry.asked(/slow\/manifests/).length === 0) await sleep(20);
@@ -63,6 +64,30 @@ test("how many may ask a registry at once is the config's, also for those that w
   await reloadWith(daemon, config, "[limits]\nconcurrent_resolves = 2\n");
   const { status, stderr } = await waiting;
   assert.equal(status, 0, stderr);
+  assert.match(stderr, /^waiting: others are asking what their images are \(number 1 in line\)$/m);
+  assert.equal(slowEnded, false);
+  await registry.goAway();
+  daemon.child.kill("SIGTERM");
+  await slow;
+});
+
+test("a pull whose kernel is long in coming keeps no other from asking its registry", async () => {
+  await using registry = await FakeRegistry.start();
+  const image = buildImage({ layers: [await tarOf((put) => put({ name: "a" }, "a"))] });
+  registry.add("app", "1", image);
+  registry.add("kernel", "1", buildArtifact({ kernel: Buffer.from("a kernel") }));
+  registry.fault({ path: /kernel\/blobs/ }, { hang: true });
+  await using home = await makeDaemonHome();
+  const config = join(home.folder, "config.toml");
+  writeFileSync(config, "[limits]\nconcurrent_resolves = 1\n");
+  await using daemon = await startDaemonProcess({ home, env: { BANGER_CONFIG: config } });
+  const pull = (...words: readonly string[]) =>
+    runCli(daemon, "image", "pull", `${registry.host}/app:1`, "--no-agents", ...words);
+  let slowEnded = false;
+  const slow = pull("--kernel-ref", `artifact:${registry.host}/kernel:1`).finally(() => (slowEnded = true));
+  while (registry.asked(/kernel\/blobs/).length === 0) await sleep(20);
+  const other = await pull("--name", "other");
+  assert.equal(other.status, 0, other.stderr);
   assert.equal(slowEnded, false);
   await registry.goAway();
   daemon.child.kill("SIGTERM");

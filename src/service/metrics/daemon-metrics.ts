@@ -76,7 +76,7 @@ export class DaemonMetrics implements PullObserver, Disposable {
         samples: this.#pulls.samples(),
       },
       gauge("banger_pulls_active", "Pulls under way, those that wait among them.", sources.activePulls()),
-      gauge("banger_pulls_waiting", "Pulls that wait for their turn to build.", sources.waitingPulls()),
+      gauge("banger_pulls_waiting", "Pulls that wait for their turn.", sources.waitingPulls()),
       {
         name: "banger_layer_bytes_total",
         help: "Bytes of layers: from a source, spared by resuming a broken download, spared by the cache.",
