@@ -45,7 +45,10 @@ export interface Limits {
    * otherwise, and sixteen times what image builders write. A bomb touches all of it, once for each thread.
    */
   readonly zstdWindowLog: number;
-  /** Bytes of a layer's index, which is read into memory: what the allowed number of ordinary entries needs. */
+  /**
+   * Bytes of a layer's index, and of what is stored of an image's tree, which are read into memory: what the allowed
+   * number of ordinary entries needs.
+   */
   readonly indexFileBytes: number;
   /** Bytes of all guest assets together: they are held in memory. The package's own have 0.2 to 2 MB. */
   readonly guestAssetBytes: number;

@@ -1,4 +1,4 @@
-import { open, readFile, stat } from "node:fs/promises";
+import { open, readFile, stat, type FileHandle } from "node:fs/promises";
 import type { Digest } from "../base/digest.ts";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
@@ -40,30 +40,17 @@ export async function writeStoredTree(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const chunks: Buffer[] = [];
-    const origins = await runInSlices(encodeTree(tree, manifest, chunks), signal);
-    requireReadable(chunks, origins, limits);
     const handle = await open(path, "wx", 0o644);
     try {
-      await writeWhole(handle, [origins, ...chunks], 0);
+      const pieces = new Pieces(handle, limits.indexFileBytes);
+      pieces.add(await runInSlices(encodeOrigins(tree, manifest), signal));
+      await runInSlices(encodeTree(tree, manifest, pieces), signal, () => pieces.write());
     } finally {
       await handle.close();
     }
   } catch (error) {
     throw asBangerError(error, "store tree");
   }
-}
-
-/** Each layer's index was held to the bound on its own: an image that nobody could verify any more is not published. */
-function requireReadable(
-  chunks: readonly Buffer[],
-  origins: Buffer,
-  { indexFileBytes }: Pick<Limits, "indexFileBytes">,
-): void {
-  const bytes = chunks.reduce((sum, { length }) => sum + length, origins.length);
-  if (bytes <= indexFileBytes) return;
-  const message = `the image's names and attributes are more than ${indexFileBytes} bytes together`;
-  throw new BangerError("LIMIT_ENTRIES", message, { op: "store tree" });
 }
 
 /**
@@ -121,24 +108,61 @@ function openFile(file: Buffer, manifest: Digest): OpenedFile | undefined {
   return decoded && { index: decoded.rest, origins: decoded.origins };
 }
 
-/** Fills `chunks` with the index, and returns what comes before it. */
-function* encodeTree(tree: RootTree, manifest: Digest, chunks: Buffer[]): Sliced<Buffer> {
+/** The layer of each name, in the order of the index's entries. */
+function* encodeOrigins(tree: RootTree, manifest: Digest): Sliced<Buffer> {
+  const origins = new OriginsEncoder();
+  let names = 0;
+  for (const { inode } of everyName(tree.root)) {
+    origins.add(inode.origin.layer);
+    if (++names % entriesPerSlice === 0) yield;
+  }
+  return origins.finish(manifest);
+}
+
+function* encodeTree(tree: RootTree, manifest: Digest, pieces: Pieces): Sliced<void> {
   const binding = { blobDigest: manifest, diffId: manifest };
-  const encoder = new IndexEncoder(binding, (chunk) => chunks.push(Buffer.from(chunk)));
+  const encoder = new IndexEncoder(binding, (chunk) => pieces.add(Buffer.from(chunk)));
   // The index is of a stream in which all contents begin at 0: as long as the longest of them.
   let inflatedBytes = 0;
-  const origins = new OriginsEncoder();
-  // The names that the entries are made of, in the same order.
-  const names = everyName(tree.root);
   for (const entry of entriesOfTree(tree)) {
     encoder.entry(entry);
-    const named = names.next();
-    if (named.done !== true) origins.add(named.value.inode.origin.layer);
     if (entry.kind === "file") inflatedBytes = Math.max(inflatedBytes, entry.storedBytes);
     if (encoder.entries % entriesPerSlice === 0) yield;
   }
   encoder.finish({ inflatedBytes, compression: "none", blobCrc32: undefined });
-  return origins.finish(manifest);
+}
+
+/**
+ * A file's pieces in order, written as they come. Each layer's index was held to the bound on its own: an image that
+ * nobody could verify any more is not published.
+ */
+class Pieces {
+  readonly #file: FileHandle;
+  readonly #limit: number;
+  #waiting: Buffer[] = [];
+  #bytes = 0;
+  #written = 0;
+
+  constructor(file: FileHandle, limit: number) {
+    this.#file = file;
+    this.#limit = limit;
+  }
+
+  /** @throws BangerError LIMIT_ENTRIES */
+  add(piece: Buffer): void {
+    this.#bytes += piece.length;
+    if (this.#bytes > this.#limit) {
+      const what = `the image's names and attributes are more than ${this.#limit} bytes together`;
+      throw new BangerError("LIMIT_ENTRIES", what, { op: "store tree", facts: { rule: "index-bytes" } });
+    }
+    this.#waiting.push(piece);
+  }
+
+  async write(): Promise<void> {
+    const pieces = this.#waiting;
+    this.#waiting = [];
+    this.#written = await writeWhole(this.#file, pieces, this.#written);
+  }
 }
 
 /** Undefined where there is no such file, or one that is larger than any that was written. */

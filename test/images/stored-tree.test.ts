@@ -133,5 +133,29 @@ test("what could not be read back is not written", async () => {
   const other = join(folder.path, "other");
   await writeStoredTree(other, sampleTree(), manifest, { indexFileBytes: size }, signal);
   const more = writeStoredTree(`${other}2`, sampleTree(), manifest, { indexFileBytes: size - 1 }, signal);
-  await assert.rejects(more, (error) => hasReason(error, "LIMIT_ENTRIES"));
+  await assert.rejects(
+    more,
+    (error) => hasReason(error, "LIMIT_ENTRIES") && error.facts["rule"] === "index-bytes",
+  );
+});
+
+test("a tree of many pieces is written while it is encoded, and no further than its limit", async () => {
+  await using folder = await makeTempDir("banger-tree-");
+  const path = join(folder.path, "tree");
+  const xattrs = { "user.a": "x".repeat(4000) };
+  const tree = merge([
+    layer(...Array.from({ length: 5000 }, (_, at) => file(`f${at}`, `${at}`, { xattrs }))),
+  ]);
+  await writeStoredTree(path, tree, manifest, defaultLimits, signal);
+  const { size } = statSync(path);
+  assert.ok(size > 5000 * 4000);
+  assert.deepEqual(listing(await readStoredTree(path, manifest, defaultLimits, signal)), listing(tree));
+  const limits = { indexFileBytes: size - 1 };
+  const cut = join(folder.path, "cut");
+  await assert.rejects(writeStoredTree(cut, tree, manifest, limits, signal), /names and attributes/);
+  const written = statSync(cut).size;
+  assert.ok(
+    written > 0 && written < size,
+    "what came before is there, for whoever owns the folder to remove",
+  );
 });
