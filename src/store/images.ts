@@ -9,6 +9,7 @@ import {
 import { BangerError } from "../base/error.ts";
 import { isDigest, type Digest } from "../base/digest.ts";
 import { maxEdits, nearest } from "../base/nearest.ts";
+import { pageOf } from "./page-size.ts";
 import { fingerprint, formatPageToken, parsePageToken } from "./page-token.ts";
 import type { ImageRecord } from "./records.ts";
 import { imageRow, layerRows, parseImage, parseSummary, summaryColumns, type ImageSummary } from "./rows.ts";
@@ -32,12 +33,6 @@ export interface ImagePage {
   /** Empty on the last page. */
   readonly nextPageToken: string;
 }
-
-/**
- * Bytes of configs and names that one page may hold. A gRPC client takes 4 MiB a message, and one image's labels
- * alone can be that large; a page that would exceed this ends early.
- */
-const maxPageBytes = 2 * 1024 * 1024;
 
 /** Rows of one INSERT: SQLite takes 32,766 parameters a statement, a row has eight, an image up to 1,000 rows. */
 const layersAtOnce = 250;
@@ -207,23 +202,13 @@ export async function listImages(db: Kysely<Schema>, query: ImageQuery): Promise
     .orderBy("id", direction)
     .limit(query.pageSize + 1)
     .execute();
-  const page = rows.slice(0, fitting(rows, query.pageSize));
+  const page = pageOf(rows, query.pageSize, (row) => [row.config_json]);
   const last = page.at(-1);
   const more = rows.length > page.length && last !== undefined;
   return {
     images: page.map(parseSummary),
     nextPageToken: more ? formatPageToken({ key: last[column] ?? "", id: last.id }, print) : "",
   };
-}
-
-/** How many rows fit a page: at least one. */
-function fitting(rows: readonly { readonly config_json: string }[], pageSize: number): number {
-  let bytes = 0;
-  for (const [at, row] of rows.entries()) {
-    bytes += Buffer.byteLength(row.config_json) + 1024;
-    if (at === pageSize || (at > 0 && bytes > maxPageBytes)) return at;
-  }
-  return rows.length;
 }
 
 /** Its leases go with it: whoever calls has looked for them, or the image is lost already. */

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from "kysely";
 import { BangerError } from "../base/error.ts";
+import { pageOf } from "./page-size.ts";
 import { fingerprint, formatPageToken, parsePageToken } from "./page-token.ts";
 import type { PullRecord, StoredRequest } from "./records.ts";
 import { parsePull, pullRow } from "./rows.ts";
@@ -117,7 +118,11 @@ export async function listPulls(db: Kysely<Schema>, query: PullQuery): Promise<P
     .orderBy("id", "desc")
     .limit(query.pageSize + 1)
     .execute();
-  const page = rows.slice(0, query.pageSize);
+  const page = pageOf(rows, query.pageSize, (row) => [
+    row.reference,
+    row.failure_message,
+    row.stage_times_json,
+  ]);
   const last = page.at(-1);
   const more = rows.length > page.length && last !== undefined;
   return {

@@ -89,7 +89,7 @@ export interface Store extends AsyncDisposable {
   deletePull(id: string): Promise<void>;
   /** @throws BangerError PULL_UNKNOWN. */
   findPull(id: string): Promise<PullRecord>;
-  /** @throws BangerError OPTION_INVALID for a token. */
+  /** A page may hold fewer pulls than asked for, and still not be the last. @throws OPTION_INVALID for a token. */
   listPulls(query: PullQuery): Promise<PullPage>;
   /** Of those that wait or run, or did when their daemon ended. */
   unendedPullCount(): Promise<number>;

@@ -371,6 +371,28 @@ describe("pulls", () => {
     );
   });
 
+  test("a page ends before it outgrows a gRPC message, by its messages and references", async () => {
+    const long = {
+      state: "failed",
+      failureMessage: "x".repeat(400_000),
+      reference: "y".repeat(400_000),
+    } as const;
+    for (let at = 0; at < 8; at++) await store.insertPull(pullRecord({ ...long, startedAt: at }));
+    const found: number[] = [];
+    let pageToken: string | undefined;
+    do {
+      const page = await store.listPulls({ pageSize: 1000, pageToken, activeOnly: false });
+      const bytes = page.pulls.reduce(
+        (sum, pull) => sum + pull.failureMessage.length + pull.reference.length,
+        0,
+      );
+      assert.ok(bytes <= 2 * 1024 * 1024, String(bytes));
+      found.push(...page.pulls.map(({ startedAt }) => startedAt));
+      pageToken = page.nextPageToken || undefined;
+    } while (pageToken !== undefined);
+    assert.deepEqual(found, [7, 6, 5, 4, 3, 2, 1, 0]);
+  });
+
   test("those that a killed daemon left running are failed, and say so", async () => {
     const left = [pullRecord({ state: "running" }), pullRecord({ state: "waiting" })];
     const done = pullRecord({ state: "published", endedAt: Date.now() });
