@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { addAbortSignal } from "node:stream";
 import { text } from "node:stream/consumers";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
@@ -7,7 +8,7 @@ import {
   RegistryCredentialsSchema,
   type PullOptions,
 } from "../../gen/banger/image/v1/pull_pb.ts";
-import { BangerError, messageOf } from "../base/error.ts";
+import { BangerError, asBangerError, messageOf } from "../base/error.ts";
 import type { Terminal } from "./terminal.ts";
 
 const op = "read credentials";
@@ -27,25 +28,29 @@ const local = /^(?:oci|oci-archive|docker-archive):/;
  * Credentials for one pull: the file's, or else those of BANGER_CREDS. There is no flag for the password itself, for
  * every user of the machine can read a command line.
  *
- * @throws BangerError OPTION_INVALID, which quotes nothing of them
+ * @throws BangerError OPTION_INVALID, which quotes nothing of them, and the signal's reason
  */
 export async function credentialsFor(
   reference: string,
   flags: { readonly credsFile?: string },
   { env, folder }: Pick<Terminal, "env" | "folder">,
+  signal: AbortSignal,
 ): Promise<UserPassword | undefined> {
   const { credsFile } = flags;
   if (credsFile !== undefined) {
-    return parse(await readCredentials(credsFile, folder), "--creds-file");
+    return parse(await readCredentials(credsFile, folder, signal), "--creds-file");
   }
   const named = env["BANGER_CREDS"] ?? "";
   return named === "" || local.test(reference) ? undefined : parse(named, "BANGER_CREDS");
 }
 
-async function readCredentials(file: string, folder: string): Promise<string> {
+async function readCredentials(file: string, folder: string, signal: AbortSignal): Promise<string> {
   try {
-    return file === standardInput ? await text(process.stdin) : await readFile(resolve(folder, file), "utf8");
+    return file === standardInput
+      ? await text(addAbortSignal(signal, process.stdin))
+      : await readFile(resolve(folder, file), { encoding: "utf8", signal });
   } catch (error) {
+    if (signal.aborted) throw asBangerError(signal.reason, op);
     throw new BangerError("OPTION_INVALID", `the credentials can't be read (${messageOf(error)})`, {
       op,
       hint: "Give --creds-file a file with one line, USER:PASSWORD, or - for standard input.",

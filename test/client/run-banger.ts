@@ -18,15 +18,23 @@ export interface Running {
   readonly ended: Promise<Ran>;
 }
 
-/** Starts the real program; its streams are pipes. The environment is this one's less what steers banger. */
-export function startBanger(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+/**
+ * Starts the real program; its streams are pipes, and standard input ends at once or stays open. The
+ * environment is this one's less what steers banger.
+ */
+export function startBanger(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  stdin: "ended" | "open" = "ended",
+): Running {
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(?:BANGER_|NO_COLOR$|FORCE_COLOR$)/.test(name)),
   );
   const child = spawn(process.execPath, [program, ...args], {
     env: { ...inherited, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  if (stdin === "ended") child.stdin.end();
   const exited = new Promise<Pick<Ran, "code" | "signal">>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, signal) => resolve({ code, signal }));

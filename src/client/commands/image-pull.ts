@@ -38,7 +38,7 @@ export function addImagePull(image: Command, run: RunSession, folder: string): v
     const errors = flags.progress === "json" ? "json" : "text";
     return run(
       async (session) => {
-        const credentials = await credentialsFor(reference, flags, session.terminal);
+        const credentials = await credentialsFor(reference, flags, session.terminal, session.signal);
         const options = withCredentials(pullOptionsOf(flags, folder), credentials);
         const request = { reference: absoluteReference(reference, folder), options };
         const answers = session.rpc.stream(ImageService.method.pullImage, request, session.signal);
@@ -62,7 +62,7 @@ export function addImageResolve(image: Command, run: RunSession, folder: string)
   for (const option of pullOptions()) command.addOption(option);
   command.action((reference: string, flags: PullFlags & { json?: boolean }) =>
     run(async ({ rpc, signal, terminal }) => {
-      const credentials = await credentialsFor(reference, flags, terminal);
+      const credentials = await credentialsFor(reference, flags, terminal, signal);
       const options = withCredentials(pullOptionsOf(flags, folder), credentials);
       const request = { reference: absoluteReference(reference, folder), options };
       const answer = await rpc.unary(ImageService.method.resolveImage, request, signal);
