@@ -79,17 +79,13 @@ async function pause(signal: AbortSignal): Promise<void> {
 }
 
 async function embeddedConnection(embedded: Embedded, options: ConnectOptions): Promise<Connection> {
-  const connection = await hangingUp(options, "the daemon");
-  const { rpc } = connection;
-  return {
-    rpc,
-    [Symbol.asyncDispose]: async () => {
-      // In reverse, and each even where one before it fails.
-      await using _daemon = embedded;
-      await using _connection = connection;
-      await embedded.leave(rpc);
-    },
-  };
+  // Disposed of in reverse, and each even where one before it fails.
+  await using starting = new AsyncDisposableStack();
+  starting.use(embedded);
+  const { rpc } = starting.use(await hangingUp(options, "the daemon"));
+  starting.defer(() => embedded.leave(rpc));
+  const owned = starting.move();
+  return { rpc, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function hangingUp(

@@ -50,6 +50,22 @@ test("a daemon started for a call is there during it, and gone after", async () 
   assert.ok(!existsSync(paths.socketPath));
 });
 
+test("a daemon started for a call is stopped where there is no calling it", async () => {
+  await using place = await makeTempDir("banger-embed-");
+  const paths = pathsIn(place.path);
+  const options = { paths, embed: true, terminal, notice, say, signal } as const;
+  const failing = {
+    ...options,
+    get answerMs(): number {
+      throw new Error("no channel");
+    },
+  };
+  await assert.rejects(connectDaemon(failing), /no channel/);
+  assert.ok(!existsSync(paths.socketPath));
+  // Nobody holds the state folder.
+  await using _again = await connectDaemon(options);
+});
+
 test("a daemon started for a call leaves the address of figures to one that stays", async () => {
   await using place = await makeTempDir("banger-embed-");
   const taken = createServer().listen(0, "127.0.0.1");
