@@ -45,9 +45,10 @@ export function addApi(server: Server, deps: ApiDeps): HealthService {
   addService(server, KernelService, kernelRoutes(parts), bounds);
   addService(server, CacheService, cacheRoutes(parts));
   addService(server, DaemonService, daemonRoutes(deps));
-  addReflection(server, [...services, Health]);
+  addReflection(server, [...services, Health], bounds);
   return addHealth(
     server,
     services.map((service) => service.typeName),
+    bounds,
   );
 }

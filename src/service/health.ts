@@ -6,6 +6,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
   type HealthCheckResponse,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { ClientBounds } from "./client-bounds.ts";
 import { addService, serverStreaming, unary } from "./routes.ts";
 import { StatusFailure } from "./status.ts";
 
@@ -22,7 +23,11 @@ export interface HealthService {
 
 type Phase = "starting" | "serving" | "stopped";
 
-export function addHealth(server: Server, serviceNames: readonly string[]): HealthService {
+export function addHealth(
+  server: Server,
+  serviceNames: readonly string[],
+  bounds?: ClientBounds,
+): HealthService {
   const known = new Set(["", ...serviceNames]);
   const phase = new PhaseBoard();
 
@@ -41,7 +46,7 @@ export function addHealth(server: Server, serviceNames: readonly string[]): Heal
       await phase.after(seen, signal);
     }
   });
-  addService(server, Health, { check, watch });
+  addService(server, Health, { check, watch }, bounds);
   return { serve: () => phase.enter("serving"), stop: () => phase.enter("stopped") };
 }
 

@@ -19,6 +19,7 @@ import {
   ServerReflectionRequestSchema as AlphaRequestSchema,
   ServerReflectionResponseSchema as AlphaResponseSchema,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { ClientBounds } from "./client-bounds.ts";
 import { addService, bidiStreaming } from "./routes.ts";
 
 type Answer = ServerReflectionResponse["messageResponse"];
@@ -27,14 +28,14 @@ type Answer = ServerReflectionResponse["messageResponse"];
  * Lets grpcurl and its like ask for the API, in both versions of the protocol: older tools know v1alpha alone.
  * See https://github.com/grpc/grpc/blob/master/doc/server-reflection.md
  */
-export function addReflection(server: Server, services: readonly DescService[]): void {
+export function addReflection(server: Server, services: readonly DescService[], bounds?: ClientBounds): void {
   const all = [...services, ServerReflection, ServerReflectionAlpha];
   // No service's file imports the details of errors, and tools show those as bytes unless they can ask for them.
   const catalog = new DescriptorCatalog(all, [file_google_rpc_error_details]);
   const info = bidiStreaming(ServerReflection.method.serverReflectionInfo, async function* (requests) {
     for await (const request of requests) yield catalog.respond(request);
   });
-  addService(server, ServerReflection, { serverReflectionInfo: info });
+  addService(server, ServerReflection, { serverReflectionInfo: info }, bounds);
 
   // v1alpha has the same fields with the same numbers: the bytes of one are the bytes of the other.
   const alpha = bidiStreaming(ServerReflectionAlpha.method.serverReflectionInfo, async function* (requests) {
@@ -44,7 +45,7 @@ export function addReflection(server: Server, services: readonly DescService[]):
       yield fromBinary(AlphaResponseSchema, toBinary(ServerReflectionResponseSchema, response));
     }
   });
-  addService(server, ServerReflectionAlpha, { serverReflectionInfo: alpha });
+  addService(server, ServerReflectionAlpha, { serverReflectionInfo: alpha }, bounds);
 }
 
 class DescriptorCatalog {

@@ -60,7 +60,37 @@ export function serverStreaming<I extends DescMessage, O extends DescMessage>(
     const signal = signalOf(call);
     void stream(method, call, () => answer(call.request, { signal }), signal, stallMs);
   };
-  const handleWithin = (bounds: ClientBounds) => (call: Call) => {
+  return { method, handle, handleWithin: within(method, handle) };
+}
+
+/** Binds a generator to a method where both ends stream. */
+export function bidiStreaming<I extends DescMessage, O extends DescMessage>(
+  method: Method<"bidi_streaming", I, O>,
+  answer: (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageShape<O>>,
+): Route {
+  type Call = ServerDuplexStream<MessageShape<I>, MessageShape<O>>;
+  const handle = (call: Call): void => {
+    const signal = signalOf(call);
+    // Left to itself, iterating destroys the stream once the requests end: the answer's trailers would never be sent.
+    const requests = call.iterator({ destroyOnReturn: false });
+    void stream(method, call, () => answer(requests, { signal }), signal);
+  };
+  return { method, handle, handleWithin: within(method, handle) };
+}
+
+/** What is needed of a call to count it. */
+interface CountedCall {
+  getPeer(): string;
+  once(event: "cancelled", listener: () => void): unknown;
+  emit(event: "error", error: unknown): unknown;
+}
+
+/** Calls `handle` for those that the bounds let in, and counts each until it ends. */
+function within<Call extends CountedCall>(
+  method: DescMethod,
+  handle: (call: Call) => void,
+): (bounds: ClientBounds) => (call: Call) => void {
+  return (bounds) => (call) => {
     try {
       const entered = bounds.enter(call.getPeer(), method.name === "PullImage");
       // grpc-js says so at the end of every call, however it ends.
@@ -71,21 +101,6 @@ export function serverStreaming<I extends DescMessage, O extends DescMessage>(
     }
     handle(call);
   };
-  return { method, handle, handleWithin };
-}
-
-/** Binds a generator to a method where both ends stream. */
-export function bidiStreaming<I extends DescMessage, O extends DescMessage>(
-  method: Method<"bidi_streaming", I, O>,
-  answer: (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageShape<O>>,
-): Route {
-  const handle = (call: ServerDuplexStream<MessageShape<I>, MessageShape<O>>): void => {
-    const signal = signalOf(call);
-    // Left to itself, iterating destroys the stream once the requests end: the answer's trailers would never be sent.
-    const requests = call.iterator({ destroyOnReturn: false });
-    void stream(method, call, () => answer(requests, { signal }), signal);
-  };
-  return { method, handle };
 }
 
 /** Adds a service to a server; where there are bounds, its streams count in them. */

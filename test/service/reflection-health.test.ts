@@ -21,6 +21,7 @@ import {
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as V1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { run, type RunResult } from "../../src/base/exec.ts";
+import { ClientBounds } from "../../src/service/client-bounds.ts";
 import { methodDefinition } from "../../src/service/definition.ts";
 import { addHealth, type HealthService } from "../../src/service/health.ts";
 import { addReflection } from "../../src/service/reflection.ts";
@@ -186,4 +187,49 @@ describe("health", () => {
     const [error] = await failed;
     assert.equal(error.code, Code.CANCELLED);
   });
+});
+
+test("streams of reflection and of health count as all others do, until they end", async () => {
+  const bounds = new ClientBounds({ streams: 1, clientStreams: 1, clientPulls: 1 });
+  await using bounded = await serve((grpc) => {
+    addReflection(grpc, [Health], bounds);
+    addHealth(grpc, [], bounds).serve();
+  });
+  const { client } = bounded;
+  const watch = (): ClientReadableStream<HealthCheckResponse> => {
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(Health.method.watch);
+    const request = create(HealthCheckRequestSchema, {});
+    return client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+  };
+  const ask = () => {
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(V1.method.serverReflectionInfo);
+    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const request: Question = { case: "listServices", value: "" };
+    call.write(create(ServerReflectionRequestSchema, { messageRequest: request }));
+    return call;
+  };
+  const refusal = async (call: ClientReadableStream<unknown>): Promise<number | undefined> => {
+    const [error]: ServiceError[] = await once(call, "error");
+    return error?.code;
+  };
+  const watching = watch();
+  await once(watching, "data");
+  assert.equal(await refusal(watch()), Code.RESOURCE_EXHAUSTED);
+  assert.equal(await refusal(ask()), Code.RESOURCE_EXHAUSTED);
+  watching.on("error", () => {}).cancel();
+  let asking = ask();
+  // The daemon hears of the cancel when it does.
+  while (
+    !(await once(asking, "data").then(
+      () => true,
+      () => false,
+    ))
+  )
+    asking = ask();
+  assert.equal(await refusal(watch()), Code.RESOURCE_EXHAUSTED);
+  asking.end();
+  await once(asking, "end");
+  const again = watch();
+  await once(again, "data");
+  again.on("error", () => {}).cancel();
 });
