@@ -1,5 +1,6 @@
-import { availableParallelism } from "node:os";
-import { extname, join } from "node:path";
+import { readlinkSync } from "node:fs";
+import { availableParallelism, constants, getPriority, setPriority } from "node:os";
+import { basename, extname, join } from "node:path";
 import { Worker, parentPort, type ResourceLimits } from "node:worker_threads";
 import { BangerError, asBangerError, isReason, type Reason } from "./error.ts";
 
@@ -36,8 +37,11 @@ interface Queued<J, R, P> {
   readonly reject: (error: unknown) => void;
 }
 
+/** A thread is ready in some 50 ms, and holds 10 to 20 MB for as long as it is there. */
+const defaultIdleMs = 10_000;
+
 /**
- * Threads that each do one job at a time, all from one file. Aborting a job's signal terminates its thread, so a
+ * Threads that each do one job at a time, all from one file, and end where there is none for a while. Aborting a job's signal terminates its thread, so a
  * job must leave nothing behind but files that its caller removes. Jobs wait while all threads are busy.
  *
  * `J`, `R` and `P` are what the file's `serveJobs` handler takes, returns and reports; the file is ours, so what
@@ -47,16 +51,27 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
   readonly #file: string;
   readonly #size: number;
   readonly #limits: ResourceLimits;
-  readonly #idle: Worker[] = [];
+  readonly #idleMs: number;
+  /** Last the one that worked last, each with what ends it. */
+  readonly #idle: { readonly worker: Worker; readonly end: NodeJS.Timeout }[] = [];
   readonly #all = new Set<Worker>();
   readonly #queue: Queued<J, R, P>[] = [];
   #closed = false;
 
-  /** @param limits of each thread's heap, where its work needs less than Node would let it grow to */
-  constructor(file: string, size: number = availableParallelism(), limits: ResourceLimits = {}) {
+  /**
+   * @param limits of each thread's heap, where its work needs less than Node would let it grow to
+   * @param idleMs after which a thread without work ends
+   */
+  constructor(
+    file: string,
+    size: number = availableParallelism(),
+    limits: ResourceLimits = {},
+    idleMs = defaultIdleMs,
+  ) {
     this.#file = file;
     this.#size = Math.max(1, size);
     this.#limits = limits;
+    this.#idleMs = idleMs;
   }
 
   /**
@@ -67,7 +82,7 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     while (this.#all.size < count) {
       const worker = this.#start();
       if (worker === undefined) return;
-      this.#idle.push(worker);
+      this.#rest(worker);
     }
   }
 
@@ -98,10 +113,10 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
         this.#queue.shift()?.reject(closedError());
         continue;
       }
-      const worker = this.#idle.pop() ?? this.#start();
+      const worker = this.#wake() ?? this.#start();
       if (worker === undefined) return;
       const queued = this.#queue.shift();
-      if (queued === undefined) this.#idle.push(worker);
+      if (queued === undefined) this.#rest(worker);
       else this.#assign(worker, queued);
     }
   }
@@ -115,11 +130,30 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     worker.on("error", () => {});
     worker.once("exit", () => {
       this.#all.delete(worker);
-      const at = this.#idle.indexOf(worker);
-      if (at >= 0) this.#idle.splice(at, 1);
+      this.#forget(worker);
       this.#dispatch();
     });
     return worker;
+  }
+
+  #rest(worker: Worker): void {
+    const end = setTimeout(() => {
+      // First, as no work may be given to a thread that is about to go.
+      this.#forget(worker);
+      void worker.terminate();
+    }, this.#idleMs).unref();
+    this.#idle.push({ worker, end });
+  }
+
+  #forget(worker: Worker): void {
+    const at = this.#idle.findIndex((idle) => idle.worker === worker);
+    for (const { end } of at < 0 ? [] : this.#idle.splice(at, 1)) clearTimeout(end);
+  }
+
+  #wake(): Worker | undefined {
+    const idle = this.#idle.pop();
+    clearTimeout(idle?.end);
+    return idle?.worker;
   }
 
   #assign(worker: Worker, queued: Queued<J, R, P>): void {
@@ -134,7 +168,7 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
       finish();
       if (message.kind === "done") queued.resolve(message.value);
       else queued.reject(fromWire(message.error));
-      this.#idle.push(worker);
+      this.#rest(worker);
       this.#dispatch();
     };
     const onError = (error: unknown): void => {
@@ -151,6 +185,24 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
     if (queued.signal.aborted) return abort();
     queued.signal.addEventListener("abort", abort, { once: true });
     worker.postMessage(queued.job);
+  }
+}
+
+/**
+ * Leaves the processors to the process's other threads whenever those want them: Linux keeps a nice value for each thread
+ * (setpriority(2), "C library/kernel differences"). For work that runs behind another, as a scan does behind its
+ * download: it must not slow the thread that it waits for.
+ *
+ * Where a sandbox forbids it the thread stays as it is, which costs time and nothing else.
+ */
+export function yieldToOtherThreads(): void {
+  try {
+    // "PID/task/TID", proc(5).
+    const thread = Number(basename(readlinkSync("/proc/thread-self")));
+    const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
+    setPriority(thread, Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW));
+  } catch {
+    // As said above.
   }
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
-import { serveJobs, type JobContext } from "../base/workers.ts";
+import { serveJobs, yieldToOtherThreads, type JobContext } from "../base/workers.ts";
 import { BlobFile } from "./blob-file.ts";
 import { IndexEncoder } from "./index/encode.ts";
 import { layerFault } from "./layer-fault.ts";
@@ -9,6 +9,7 @@ import { scanLayer } from "./scan-layer.ts";
 /** Milliseconds between two reports of progress: more would be work for nobody. */
 const reportEveryMs = 100;
 
+yieldToOtherThreads();
 serveJobs<ScanJob, ScanJobResult, ScanJobProgress>(scanIntoFile);
 
 /**

@@ -24,9 +24,9 @@ export function makeScanPool(size?: number): ScanPool {
   return new WorkerPool(workerFile(import.meta.dirname, "scan-worker"), size);
 }
 
-/** The same for blobs that are on their way: one more, as each waits for its download now and then. */
+/** The same for blobs that are on their way: two more, as each waits for its download now and then. */
 export function makeEarlyScanPool(): ScanPool {
-  return makeScanPool(availableParallelism() + 1);
+  return makeScanPool(availableParallelism() + 2);
 }
 
 export interface LayerScannerOptions {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getPriority } from "node:os";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BangerError, hasReason } from "../../src/base/error.ts";
@@ -23,6 +24,13 @@ test("more jobs than threads are all done", async () => {
     results,
     Array.from({ length: 9 }, () => "said"),
   );
+});
+
+test("a thread that yields has a lower priority, and no other thread has", async () => {
+  await using workers = pool(1);
+  const before = getPriority();
+  assert.equal(await workers.run("yield", { signal }), String(Math.min(before + 10, 19)));
+  assert.equal(getPriority(), before);
 });
 
 test("an error keeps its reason, hint and facts across the thread", async () => {
@@ -63,6 +71,18 @@ test("threads may be ready before there is work", async () => {
     "said",
     "said",
   ]);
+});
+
+test("a thread without work ends, and the next job gets a new one", async () => {
+  const file = workerFile(import.meta.dirname, "echo-worker");
+  await using workers = new WorkerPool<EchoJob, string>(file, 1, {}, 20);
+  const first = await workers.run("which", { signal });
+  // Each answer is some thread's, however the end of one and the next job fall together.
+  while ((await workers.run("which", { signal })) === first) await sleep(25);
+  await using lasting = pool(1);
+  const kept = await lasting.run("which", { signal });
+  await sleep(100);
+  assert.equal(await lasting.run("which", { signal }), kept);
 });
 
 test("a thread that fails before there is work takes nobody with it", async () => {

@@ -1,6 +1,8 @@
+import { keepCompiled } from "../system/compile-cache.ts";
 import { campaignFigures, runCampaign, type RunReport } from "./campaign.ts";
 
 // `node test/faults/main.ts [RUNS] [FIRST SEED]`: the whole campaign; the suite runs a part of it.
+keepCompiled();
 const [runs = "500", first = "1"] = process.argv.slice(2);
 const reports: RunReport[] = [];
 for await (const report of runCampaign(Number(first), Number(runs))) {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { join } from "node:path";
+import { keepCompiled } from "./compile-cache.ts";
 import { providePackages } from "./packages.ts";
 
 /** A hung test is a failed one; the longest, which makes a Debian, takes a minute. */
@@ -13,6 +14,7 @@ function runOrExit(program: string, args: readonly string[]): void {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+keepCompiled();
 const missing = providePackages();
 if (missing.length > 0) {
   console.error(`The tests need these Debian packages: apt-get install ${missing.join(" ")}`);
