@@ -21,7 +21,7 @@ import { litter, openFiles, processesWith } from "./aftermath.ts";
 import { campaignFigures, runCampaign, type RunReport } from "./campaign.ts";
 
 /** A part of the seeds that `node test/faults/main.ts` runs. */
-const seeds = { first: 1, count: 16 };
+const seeds = { first: 1, count: 10 };
 
 test(`${seeds.count} runs of faults leave nothing behind that the next start does not mend`, async (t) => {
   const reports: RunReport[] = [];
