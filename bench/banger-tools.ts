@@ -8,7 +8,7 @@ import { notOnPath, type BenchPlace, type Run, type Tool } from "./tool.ts";
 const banger = join(import.meta.dirname, "..", "src", "bin", "banger.js");
 
 /** A checkout strips the types off its sources as it loads them. What is installed has none, so that is done once. */
-const stripped = { NODE_COMPILE_CACHE: join(import.meta.dirname, ".work", "stripped") };
+export const stripped = { NODE_COMPILE_CACHE: join(import.meta.dirname, ".work", "stripped") };
 
 function node(file: string, ...args: readonly string[]): Promise<Measured> {
   return measure(process.execPath, [join(import.meta.dirname, file), ...args], stripped);
