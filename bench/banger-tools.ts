@@ -7,11 +7,8 @@ import { notOnPath, type BenchPlace, type Run, type Tool } from "./tool.ts";
 
 const banger = join(import.meta.dirname, "..", "src", "bin", "banger.js");
 
-/** A checkout strips the types off its sources as it loads them. What is installed has none, so that is done once. */
-export const stripped = { NODE_COMPILE_CACHE: join(import.meta.dirname, ".work", "stripped") };
-
 function node(file: string, ...args: readonly string[]): Promise<Measured> {
-  return measure(process.execPath, [join(import.meta.dirname, file), ...args], stripped);
+  return measure(process.execPath, [join(import.meta.dirname, file), ...args]);
 }
 
 /** The seconds of the parts that are named, of those that the program printed. */
@@ -73,7 +70,7 @@ function builderTools(builder: "direct" | "e2fsprogs", missing: Tool["missing"])
 async function pull({ layout, work }: BenchPlace, builder: string): Promise<Run> {
   const folders = ["--state-dir", join(work, "state"), "--cache-dir", join(work, "cache")];
   const run = (...args: readonly string[]): Promise<Measured> =>
-    measure(process.execPath, [banger, ...folders, ...args], { ...stripped, XDG_RUNTIME_DIR: work });
+    measure(process.execPath, [banger, ...folders, ...args], { XDG_RUNTIME_DIR: work });
   const words = ["image", "pull", `oci:${layout}:latest`, "--no-agents", "--quiet", "--builder", builder];
   await run(...words, "--name", "first");
   await run("image", "rm", "first");

@@ -18,7 +18,7 @@ const image = await source.resolve(parsePlatform("linux/amd64"), options);
 const turns = new TurnQueue(defaultLimits.concurrentDownloads);
 await Promise.all(
   image.manifest.layers.map(async (layer) => {
-    using _turn = await turns.enter(signal, () => {});
+    using _turn = await turns.enter(signal);
     await cache.fetch(layer, (offset) => source.openBlob(layer, offset, options), options);
   }),
 );

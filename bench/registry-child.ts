@@ -31,7 +31,7 @@ async function fetchAll(cache: BlobCache): Promise<void> {
   const turns = new TurnQueue(limits.concurrentDownloads);
   await Promise.all(
     image.manifest.layers.map(async (layer) => {
-      using _turn = await turns.enter(signal, () => {});
+      using _turn = await turns.enter(signal);
       await cache.fetch(layer, (offset) => source.openBlob(layer, offset, options), options);
     }),
   );

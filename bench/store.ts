@@ -15,8 +15,8 @@ import { imagePaths, markerName } from "../src/images/layout.ts";
 import { methodDefinition, type Method } from "../src/service/definition.ts";
 import { openStore } from "../src/store/store.ts";
 import { seedStore } from "../test/store/seed.ts";
+import { keepCompiled } from "../test/system/compile-cache.ts";
 import { makeDaemonHome, startDaemonProcess } from "../test/system/daemon-process.ts";
-import { stripped } from "./banger-tools.ts";
 import { callDurations, durationText, durationsSince } from "./call-durations.ts";
 
 /**
@@ -35,10 +35,11 @@ const never = new AbortController().signal;
 
 // Before it grows: a client is another program, and its garbage no figure of the daemon's.
 keepYoungHeapSmall();
+keepCompiled();
 
 await using home = await makeDaemonHome();
 const metricsSocket = join(home.folder, "metrics.sock");
-const env = { BANGER_CONFIG: join(home.folder, "config.toml"), ...stripped };
+const env = { BANGER_CONFIG: join(home.folder, "config.toml") };
 writeFileSync(env.BANGER_CONFIG, `[metrics]\nlisten = "${metricsSocket}"\n`);
 const database = join(home.state, "banger.db");
 await (await openStore(database))[Symbol.asyncDispose]();

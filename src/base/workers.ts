@@ -41,8 +41,9 @@ interface Queued<J, R, P> {
 const defaultIdleMs = 10_000;
 
 /**
- * Threads that each do one job at a time, all from one file, and end where there is none for a while. Aborting a job's signal terminates its thread, so a
- * job must leave nothing behind but files that its caller removes. Jobs wait while all threads are busy.
+ * Threads that each do one job at a time, all from one file, and end where there is none for a while. Aborting a job's
+ * signal terminates its thread, so a job must leave nothing behind but files that its caller removes. Jobs wait while
+ * all threads are busy.
  *
  * `J`, `R` and `P` are what the file's `serveJobs` handler takes, returns and reports; the file is ours, so what
  * comes back is trusted to be of that type.
@@ -52,8 +53,8 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
   readonly #size: number;
   readonly #limits: ResourceLimits;
   readonly #idleMs: number;
-  /** Last the one that worked last, each with what ends it. */
-  readonly #idle: { readonly worker: Worker; readonly end: NodeJS.Timeout }[] = [];
+  /** Each with what ends it, last the one that worked last. */
+  readonly #idle = new Map<Worker, NodeJS.Timeout>();
   readonly #all = new Set<Worker>();
   readonly #queue: Queued<J, R, P>[] = [];
   #closed = false;
@@ -97,7 +98,7 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
 
   /** As `run`, but undefined where no thread is free to begin at once. */
   tryRun(job: J, options: JobOptions<P>): Promise<R> | undefined {
-    const isFree = this.#idle.length > 0 || this.#all.size < this.#size;
+    const isFree = this.#idle.size > 0 || this.#all.size < this.#size;
     return isFree && !this.#closed ? this.run(job, options) : undefined;
   }
 
@@ -142,18 +143,19 @@ export class WorkerPool<J, R, P = never> implements AsyncDisposable {
       this.#forget(worker);
       void worker.terminate();
     }, this.#idleMs).unref();
-    this.#idle.push({ worker, end });
-  }
-
-  #forget(worker: Worker): void {
-    const at = this.#idle.findIndex((idle) => idle.worker === worker);
-    for (const { end } of at < 0 ? [] : this.#idle.splice(at, 1)) clearTimeout(end);
+    this.#idle.set(worker, end);
   }
 
   #wake(): Worker | undefined {
-    const idle = this.#idle.pop();
-    clearTimeout(idle?.end);
-    return idle?.worker;
+    const worker = [...this.#idle.keys()].at(-1);
+    if (worker !== undefined) this.#forget(worker);
+    return worker;
+  }
+
+  /** It is not idle, or is no more. */
+  #forget(worker: Worker): void {
+    clearTimeout(this.#idle.get(worker));
+    this.#idle.delete(worker);
   }
 
   #assign(worker: Worker, queued: Queued<J, R, P>): void {

@@ -9,6 +9,7 @@ import {
   type PullOptions,
 } from "../../gen/banger/image/v1/pull_pb.ts";
 import { BangerError, asBangerError, messageOf } from "../base/error.ts";
+import { isLocalReference } from "./reference.ts";
 import type { Terminal } from "./terminal.ts";
 
 const op = "read credentials";
@@ -20,9 +21,6 @@ export interface UserPassword {
 
 /** What `--creds-file -` means. */
 const standardInput = "-";
-
-/** References that name no registry: the environment's credentials have nothing to do with them. */
-const local = /^(?:oci|oci-archive|docker-archive):/;
 
 /**
  * Credentials for one pull: the file's, or else those of BANGER_CREDS. There is no flag for the password itself, for
@@ -40,8 +38,9 @@ export async function credentialsFor(
   if (credsFile !== undefined) {
     return parse(await readCredentials(credsFile, folder, signal), "--creds-file");
   }
+  // The environment's have nothing to do with what names no registry.
   const named = env["BANGER_CREDS"] ?? "";
-  return named === "" || local.test(reference) ? undefined : parse(named, "BANGER_CREDS");
+  return named === "" || isLocalReference(reference) ? undefined : parse(named, "BANGER_CREDS");
 }
 
 async function readCredentials(file: string, folder: string, signal: AbortSignal): Promise<string> {

@@ -1,6 +1,16 @@
 import { resolve } from "node:path";
 
-const local = /^(?<scheme>oci|oci-archive|docker-archive):(?<path>.+)$/s;
+/** What of this machine comes after a reference's scheme. */
+export const localSchemes = { oci: "folder", "oci-archive": "file", "docker-archive": "file" } as const;
+
+const schemes = Object.keys(localSchemes).join("|");
+const prefix = new RegExp(`^(?:${schemes}):`);
+const local = new RegExp(`^(?<scheme>${schemes}):(?<path>.+)$`, "s");
+
+/** Whether it is a folder or an archive of this machine, by how it begins. */
+export function isLocalReference(reference: string): boolean {
+  return prefix.test(reference);
+}
 
 /**
  * The reference as the daemon can read it: a path relative to the caller's folder means nothing to a daemon, so

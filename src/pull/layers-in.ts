@@ -78,7 +78,7 @@ async function bringLayerIn(input: LayersInput, downloads: TurnQueue, index: num
 
   const onProgress = progress("scan", "scanning");
   await using scan = new LayerScan({ ...input, digest, diffId, mediaType, onProgress });
-  const turn = await downloads.enter(signal, () => {});
+  const turn = await downloads.enter(signal);
   const fetched = await clock
     .time("fetch", () =>
       input.blobs.fetch(descriptor, (offset) => input.source.openBlob(descriptor, offset, options), {

@@ -62,7 +62,7 @@ export async function planPull(
   const onRetry = (notice: RetryNotice): void => emit("resolve", { kind: "retrying", ...notice });
   const { limits, signaturePolicies } = deps;
   // Of the questions alone: a kernel that takes its time must not hold up those who ask.
-  const asking = await deps.resolves.enter(signal, () => {});
+  const asking = await deps.resolves.enter(signal);
   const resolving = clock.time("resolve", async () => {
     const image = await source.resolve(request.platform, { signal, onRetry });
     const policies = signaturePolicies?.() ?? [];

@@ -29,12 +29,12 @@ export class TurnQueue {
   }
 
   /**
-   * Resolves once there is a place, with what gives it back; twice is harmless. `onPosition` is called with 1 for the next one to enter, at once and whenever
-   * it changes; never for one who needn't wait.
+   * Resolves once there is a place, with what gives it back; twice is harmless. `onPosition` is called with 1 for the
+   * next one to enter, at once and whenever it changes; never for one who needn't wait.
    *
    * @throws the signal's reason where it aborts first.
    */
-  async enter(signal: AbortSignal, onPosition: (position: number) => void): Promise<Disposable> {
+  async enter(signal: AbortSignal, onPosition: (position: number) => void = () => {}): Promise<Disposable> {
     signal.throwIfAborted();
     if (this.#free > 0) {
       this.#free--;

@@ -2,11 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { PullEventSchema, type PullEvent } from "../../gen/banger/image/v1/pull_pb.ts";
-import { keepCompiled } from "../system/compile-cache.ts";
 import { missed, runCrowd } from "./crowd.ts";
-
-// As in the daemon that is installed, whose threads have no types to strip.
-keepCompiled();
 
 /** Half of what a crowd took that nothing bounded. */
 const peakBoundMiB = 450;

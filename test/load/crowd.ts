@@ -9,6 +9,7 @@ import { openChannel, type Channel } from "../../src/client/channel.ts";
 import { litter } from "../faults/aftermath.ts";
 import { buildImage, noise } from "../fakes/registry/images.ts";
 import { FakeRegistry } from "../fakes/registry/registry.ts";
+import { keepCompiled } from "../system/compile-cache.ts";
 import { startDaemonProcess, type DaemonProcess } from "../system/daemon-process.ts";
 import { tarOf } from "../system/tar-of.ts";
 
@@ -74,6 +75,8 @@ const never = new AbortController().signal;
 
 /** Lets a crowd pull, remove, dawdle and cancel at one daemon, and judges what came of it. */
 export async function runCrowd(options: CrowdOptions): Promise<CrowdReport> {
+  // Its memory is bounded as that of a daemon that is installed, whose threads have no types to strip.
+  keepCompiled();
   await using registry = await FakeRegistry.start();
   const offer = await offerImages(registry, options.images);
   await using daemon = await startDaemonProcess();

@@ -1,8 +1,6 @@
-import { keepCompiled } from "../system/compile-cache.ts";
 import { runCrowd } from "./crowd.ts";
 
 // `node test/load/main.ts [SECONDS]`: 200 clients at one daemon for five minutes; the suite runs a smaller crowd.
-keepCompiled();
 const seconds = Number(process.argv[2] ?? "300");
 const report = await runCrowd({
   clients: 200,

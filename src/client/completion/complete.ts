@@ -1,4 +1,5 @@
 import type { CommandSpec, OptionSpec, ValueKind, ValueSpec } from "../command-spec.ts";
+import { localSchemes } from "../reference.ts";
 
 export interface Candidate {
   readonly word: string;
@@ -121,12 +122,7 @@ function ofValue({ kind, choices }: ValueSpec, typed: string, before: string): C
 }
 
 /** What of this machine comes after a scheme; after a second colon comes a tag. */
-const local: Readonly<Record<string, "file" | "folder">> = {
-  oci: "folder",
-  "oci-archive": "file",
-  "docker-archive": "file",
-  deb: "file",
-};
+const local: Readonly<Record<string, "file" | "folder">> = { ...localSchemes, deb: "file" };
 
 function alsoOf(kind: ValueKind, typed: string): Completion["also"] {
   if (kind === "text") return undefined;
