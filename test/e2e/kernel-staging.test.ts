@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { demoLayers, packLayer } from "../../src/client/demo/layers.ts";
+import { leftAtRest } from "../system/at-rest.ts";
 import {
   namesBelow,
   runCli,
@@ -173,12 +174,13 @@ const refused: readonly (readonly [string, readonly string[], number, RegExp])[]
 ];
 for (const [what, args, status, said] of refused) {
   test(`${what} is refused with the reason, and nothing half staged`, async () => {
-    const images = namesBelow(join(daemon.home.state, "images")).length;
+    const images = join(daemon.home.state, "images");
+    const before = new Set(namesBelow(images));
     const ran = await runCli(daemon, "image", "pull", reference("one"), "--name", "refused", ...args);
     assert.equal(ran.status, status, ran.stderr);
     assert.match(ran.stderr, said);
     assert.match(ran.stderr, /^ {2}→ /m, "and says what to do");
-    assert.equal(namesBelow(join(daemon.home.state, "images")).length, images);
+    assert.deepEqual(await leftAtRest(() => namesBelow(images).filter((name) => !before.has(name))), []);
     const kernels = readdirSync(join(daemon.home.state, "kernels"));
     assert.deepEqual(
       kernels.filter((name) => name.startsWith(".")),

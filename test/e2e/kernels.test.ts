@@ -13,6 +13,7 @@ import { FakeRegistry } from "../fakes/registry/registry.ts";
 import { debOf } from "../kernel/archive/ar-builder.ts";
 import { arm64Image } from "../kernel/sample-kernels.ts";
 import { file, tar } from "../layers/tar-builder.ts";
+import { leftAtRest } from "../system/at-rest.ts";
 import {
   makeDaemonHome,
   namesBelow,
@@ -99,8 +100,9 @@ async function bootAsPrinted(daemon: DaemonProcess, name: string): Promise<strin
   return said.replaceAll("\r", "");
 }
 
-function assertNothingStaged({ home }: DaemonProcess): void {
-  for (const kind of ["images", "kernels"]) assert.deepEqual(namesBelow(join(home.state, kind)), [], kind);
+async function assertNothingStaged({ home }: DaemonProcess): Promise<void> {
+  for (const kind of ["images", "kernels"])
+    assert.deepEqual(await leftAtRest(() => namesBelow(join(home.state, kind))), [], kind);
 }
 
 /** Files in the real registry, as `oras push` would put them there. Returns the reference. */
@@ -168,7 +170,7 @@ async function assertRefused({ catalogs = [], ref, reason, says }: Refusal): Pro
   assert.equal(last?.kind, "error", JSON.stringify(last));
   assert.equal(last.body["reason"], reason, JSON.stringify(last.body));
   assert.match(String(last.body["message"]), says);
-  assertNothingStaged(daemon);
+  await assertNothingStaged(daemon);
 }
 
 test("a wrong digest", async () => {
@@ -202,8 +204,7 @@ test("a kernel of another architecture than its catalog says, and than the image
   const ref = `${source.url}@sha256:${source.sha256}`;
   const { events } = await followPull(daemon.home, [image, "--kernel-ref", ref]);
   assert.equal(events.at(-1)?.body["reason"], "KERNEL_MISMATCH");
-  assert.deepEqual(namesBelow(join(daemon.home.state, "images")), []);
-  assert.deepEqual(namesBelow(join(daemon.home.state, "kernels")), []);
+  await assertNothingStaged(daemon);
 });
 
 test("modules of another version are a warning", async () => {
@@ -251,7 +252,7 @@ test("a disk that is full: it is said, and the room is given back", async () => 
   assert.match(pulled.stderr, /no space left|DISK_FULL|is full/i);
   // The disk is seen in the daemon's own mount namespace alone.
   const kernels = join(`/proc/${daemon.child.pid}/root`, home.state, "kernels");
-  assert.deepEqual(namesBelow(kernels), []);
+  assert.deepEqual(await leftAtRest(() => namesBelow(kernels)), []);
 });
 
 test("killed while a kernel is fetched: nothing half done, and the rest is fetched later", async () => {
@@ -271,7 +272,7 @@ test("killed while a kernel is fetched: nothing half done, and the rest is fetch
   await killed;
 
   await using second = await daemonWith([], home);
-  assertNothingStaged(second);
+  await assertNothingStaged(second);
   const again = await followPull(home, [image, "--kernel-ref", ref]);
   assert.equal(again.status, 0, JSON.stringify(again.events.at(-1)));
   assert.match(server.asked(/k\.deb/).at(-1)?.headers["range"] ?? "", /^bytes=[1-9]/, "where it had got to");

@@ -4,6 +4,7 @@ import test from "node:test";
 import { buildImage } from "../fakes/registry/images.ts";
 import { FakeRegistry } from "../fakes/registry/registry.ts";
 import { file, tar } from "../layers/tar-builder.ts";
+import { leftAtRest } from "../system/at-rest.ts";
 import { namesBelow, runCli, startDaemonProcess } from "../system/daemon-process.ts";
 
 test("with --strict, a loss refuses the image; without, it is listed", async () => {
@@ -15,7 +16,7 @@ test("with --strict, a loss refuses the image; without, it is listed", async () 
   const strict = await runCli(daemon, "image", "pull", "--strict", reference);
   assert.equal(strict.status, 1, strict.stderr);
   assert.match(strict.stderr, /could not hold everything the image says: 2 losses/);
-  assert.deepEqual(namesBelow(join(daemon.home.state, "images")), []);
+  assert.deepEqual(await leftAtRest(() => namesBelow(join(daemon.home.state, "images"))), []);
 
   const pulled = await runCli(daemon, "image", "pull", "--quiet", reference);
   assert.equal(pulled.status, 0, pulled.stderr);

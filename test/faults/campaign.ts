@@ -9,6 +9,7 @@ import { BangerError, hasReason, messageOf } from "../../src/base/error.ts";
 import { openChannel, type Channel } from "../../src/client/channel.ts";
 import { buildImage, noise } from "../fakes/registry/images.ts";
 import { FakeRegistry } from "../fakes/registry/registry.ts";
+import { leftAtRest } from "../system/at-rest.ts";
 import {
   makeDaemonHome,
   startDaemonProcess,
@@ -34,7 +35,7 @@ export interface RunReport {
 /** Runs that share a home, so that images of earlier ones are there to be spoilt. */
 const runsAHome = 12;
 
-/** How long a daemon may take to end what it cancelled, and children to follow it, in milliseconds. */
+/** How long a daemon may take to end what it cancelled, in milliseconds. */
 const settleMs = 15_000;
 
 const never = new AbortController().signal;
@@ -160,10 +161,10 @@ class Lane {
     if (daemon === undefined) return;
     using channel = openChannel(this.#home.socket);
     try {
-      findings.push(...(await settled(() => litter(this.#home, channel))));
+      findings.push(...(await leftAtRest(() => litter(this.#home, channel))));
       const outcome = await pull(channel, reference, never);
       if (outcome !== "published") findings.push(`the pull ended with ${outcome}`);
-      findings.push(...(await settled(() => litter(this.#home, channel))));
+      findings.push(...(await leftAtRest(() => litter(this.#home, channel))));
     } catch (error) {
       findings.push(`after the restart: ${messageOf(error)}`);
     }
@@ -248,17 +249,9 @@ async function idle(channel: Channel, findings: string[]): Promise<void> {
   }
 }
 
-/** What is found once nothing is under way any more. */
-async function settled(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
-  for (const until = Date.now() + settleMs; ; await sleep(100)) {
-    const found = await look();
-    if (found.length === 0 || Date.now() > until) return found;
-  }
-}
-
 async function gone(marker: string, findings: string[]): Promise<void> {
   findings.push(
-    ...(await settled(() => Promise.resolve(processesWith(`FAULT_RUN=${marker}`)))).map(
+    ...(await leftAtRest(() => processesWith(`FAULT_RUN=${marker}`))).map(
       (name) => `outlived the daemon: ${name}`,
     ),
   );
