@@ -75,6 +75,3 @@ function residentBytes(pid: number): number {
     return 0;
   }
 }
-
-export const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;

@@ -1,4 +1,4 @@
-import { median } from "./measure.ts";
+import { median } from "./median.ts";
 import { ratios, secondsOf, type ImageResults, type Results } from "./results.ts";
 
 export const toMB = (bytes: number): string => `${Math.round(bytes / 1e6)}`;

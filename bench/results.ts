@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { median } from "./measure.ts";
+import { median } from "./median.ts";
 import type { Run } from "./tool.ts";
 
 /** What a bench leaves behind, for the report: runs by image and tool. */
