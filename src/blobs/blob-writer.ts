@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { Digester, algorithmOf } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
+import { giveBack } from "../base/give-back.ts";
 import { writeWhole } from "../base/write-whole.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ReadingAlong } from "./reading-along.ts";
@@ -33,7 +34,7 @@ export class BlobWriter {
   #pieced = false;
   #batch: Uint8Array[] = [];
   #batchLength = 0;
-  #writing: Promise<unknown> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
   #sentAt = 0;
   readonly #writeBehind: WriteBehind;
   readonly #reading: ReadingAlong;
@@ -118,7 +119,11 @@ export class BlobWriter {
     this.#digester = new Digester(algorithmOf(this.#descriptor.digest));
   }
 
-  /** @throws BangerError SIZE_MISMATCH where the piece goes past the blob's size; nothing of it is written then */
+  /**
+   * Takes the piece, whose memory is freed once it is written.
+   *
+   * @throws BangerError SIZE_MISMATCH where the piece goes past the blob's size; nothing of it is written then
+   */
   async write(piece: Uint8Array): Promise<void> {
     const { digest, size } = this.#descriptor;
     if (this.#length + piece.length > size) {
@@ -149,14 +154,18 @@ export class BlobWriter {
     this.#sentAt = performance.now();
     if (this.#batchLength === 0) return;
     this.#syncBehind(this.#length - this.#batchLength);
-    this.#writing = writeWhole(this.#file, this.#batch, this.#length - this.#batchLength).then((end) =>
-      this.#reading.advance(end),
-    );
+    this.#writing = this.#write(this.#batch, this.#length - this.#batchLength);
     this.#writing.catch(() => {
       // Whoever writes or flushes next is told.
     });
     this.#batch = [];
     this.#batchLength = 0;
+  }
+
+  async #write(pieces: readonly Uint8Array[], start: number): Promise<void> {
+    const end = await writeWhole(this.#file, pieces, start);
+    pieces.forEach(release);
+    this.#reading.advance(end);
   }
 
   #syncBehind(written: number): void {
@@ -201,4 +210,9 @@ export class BlobWriter {
       this.#length += bytesRead;
     }
   }
+}
+
+/** What shares its buffer with others is the collector's. */
+function release({ buffer, byteLength }: Uint8Array): void {
+  if (buffer.byteLength === byteLength) giveBack(buffer);
 }

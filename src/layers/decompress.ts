@@ -1,6 +1,7 @@
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import type { Digest } from "../base/digest.ts";
 import { messageOf } from "../base/error.ts";
+import { giveBack } from "../base/give-back.ts";
 import type { Limits } from "../base/limits.ts";
 import type { BlobFile } from "./blob-file.ts";
 import { layerFault } from "./layer-fault.ts";
@@ -149,7 +150,7 @@ async function inflateThrough(
     try {
       for (let piece = waiting.shift(); piece !== undefined; piece = waiting.shift()) {
         meter.take(piece);
-        giveBack(piece);
+        release(piece);
         if (!meter.done) continue;
         waiting.length = 0;
         resolve();
@@ -178,13 +179,9 @@ async function inflateThrough(
   }
 }
 
-/**
- * Frees a piece's memory without waiting for the collector, which lets 50 MB and more gather in each thread. The stream
- * has no more use for a buffer that is filled to its end: it has taken a new one by then.
- */
-function giveBack({ buffer, byteOffset, length }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === pieceBytes && byteOffset + length === pieceBytes)
-    buffer.transfer(0);
+/** The stream has no more use for a buffer that is filled to its end: it has taken a new one by then. */
+function release({ buffer, byteOffset, length }: Buffer): void {
+  if (buffer.byteLength === pieceBytes && byteOffset + length === pieceBytes) giveBack(buffer);
 }
 
 /** Writes the blob to the stream, two pieces ahead at most. Never settles once the stream has failed. */

@@ -23,6 +23,7 @@ export type BlobFault = "broke off" | "wrong bytes";
 export interface BlobStream {
   /** Where in the blob the first byte of `body` lies: 0 where the source can't start in the middle. */
   readonly offset: number;
+  /** Each piece is its reader's alone, who may free the buffer that it fills. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Host or folder, for people. */
   readonly from: string;

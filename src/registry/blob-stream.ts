@@ -8,7 +8,8 @@ const op = "fetch layer";
 /** Content that came inside the manifest. */
 export function embeddedBlob(data: Uint8Array, offset: number): BlobStream {
   async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield data.subarray(offset);
+    // A copy, as the manifest keeps its own.
+    yield new Uint8Array(data.subarray(offset));
   }
   return { offset, body: body(), from: "manifest" };
 }
