@@ -1,9 +1,8 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { BangerError, asBangerError, errnoOf, messageOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Clock } from "../base/retry.ts";
+import { readSmallFile } from "../base/small-file.ts";
 import { isLocalReference } from "../oci/source-reference.ts";
 import { fetchWebDocument } from "../registry/web-document.ts";
 import type { WebOptions } from "../registry/web-transport.ts";
@@ -11,7 +10,6 @@ import type { CatalogCopies, CatalogCopy } from "./catalog-copy.ts";
 import { parseCatalog } from "./catalog-document.ts";
 import { isPlainUrl, isUrl } from "./kernel-ref.ts";
 import type { CatalogEntry } from "./kernel-source.ts";
-import { readAt } from "./read-at.ts";
 
 /** Where a catalog is, as the config has it: an absolute path, or an http or https URL. */
 export interface CatalogSource {
@@ -146,14 +144,11 @@ async function readCatalogFile(path: string, limit: number): Promise<Buffer> {
   if (!isAbsolute(path)) {
     throw new BangerError("CONFIG_INVALID", "is neither an absolute path nor an http or https URL", { op });
   }
-  // O_NONBLOCK, so that a FIFO in its place does not hold us.
-  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const stats = await handle.stat();
-  if (!stats.isFile()) throw new BangerError("CATALOG_INVALID", "is no file", { op });
-  if (stats.size > limit) {
-    throw new BangerError("LIMIT_DOCUMENT_SIZE", `has ${stats.size} bytes; the limit is ${limit}`, { op });
-  }
-  return await readAt(handle, 0, stats.size);
+  const bytes = await readSmallFile(path, limit);
+  if (bytes === "not a file") throw new BangerError("CATALOG_INVALID", "is no file", { op });
+  if (bytes === "too large")
+    throw new BangerError("LIMIT_DOCUMENT_SIZE", `has more than the ${limit} bytes that are allowed`, { op });
+  return bytes;
 }
 
 function called({ name, location }: CatalogSource): string {

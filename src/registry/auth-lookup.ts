@@ -1,12 +1,10 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { BangerError, asBangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
+import { readSmallFile } from "../base/small-file.ts";
 import { longestMatch, parseAuthFile, scopesOf, type AuthFile } from "./auth-file.ts";
 import { askHelper, type HelperSurroundings } from "./credential-helper.ts";
 import type { CredentialFinder, Credentials } from "./credentials.ts";
-import { readAtMost } from "./response.ts";
 
 const op = "read auth file";
 
@@ -84,12 +82,10 @@ function serverOf(scopes: readonly string[]): string {
 /** Undefined where there is no such file; a folder in its place is none either, as for Docker. */
 async function readAuthFile(path: string, limit: number): Promise<AuthFile | undefined> {
   try {
-    // O_NONBLOCK, so that a FIFO does not hold us.
-    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) return undefined;
-    const { bytes, cut } = await readAtMost(handle.createReadStream({ autoClose: false }), limit);
-    if (!cut) return bytes.length === 0 ? undefined : parseAuthFile(bytes, path);
-    throw new BangerError("CONFIG_INVALID", `the auth file ${path} is larger than ${limit} bytes`, { op });
+    const bytes = await readSmallFile(path, limit);
+    if (bytes === "too large")
+      throw new BangerError("CONFIG_INVALID", `the auth file ${path} is larger than ${limit} bytes`, { op });
+    return bytes === "not a file" || bytes.length === 0 ? undefined : parseAuthFile(bytes, path);
   } catch (error) {
     const code = errnoOf(error) ?? "";
     if (["ENOENT", "ENOTDIR", "EISDIR", "ENXIO"].includes(code)) return undefined;

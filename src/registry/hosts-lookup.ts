@@ -1,12 +1,11 @@
-import { constants } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BangerError, errnoOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
+import { readSmallFile } from "../base/small-file.ts";
 import { endpointOf } from "./endpoint.ts";
 import { parseHostsFile, serverUrl, type HostSettings } from "./hosts-file.ts";
 import { upstreamPlace, type Place } from "./place.ts";
-import { readAtMost } from "./response.ts";
 
 const op = "read hosts.toml";
 
@@ -109,10 +108,9 @@ async function readSmall(path: string, limit: number): Promise<string | undefine
     return new BangerError("CONFIG_INVALID", `${path} ${problem}`, { op, cause });
   };
   try {
-    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) throw refuse("is not a file");
-    const { bytes, cut } = await readAtMost(handle.createReadStream({ autoClose: false }), limit);
-    if (cut) throw refuse(`is larger than ${limit} bytes`);
+    const bytes = await readSmallFile(path, limit);
+    if (bytes === "not a file") throw refuse("is not a file");
+    if (bytes === "too large") throw refuse(`is larger than ${limit} bytes`);
     return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof BangerError) throw error;

@@ -1,8 +1,7 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { BangerError, messageOf } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
+import { readSmallFile } from "../base/small-file.ts";
 
 /** NIST SP 800-131A allows no shorter RSA keys for verifying what was signed after 2013. */
 const shortestRsa = 2048;
@@ -69,14 +68,10 @@ export function isSignedBy(keys: readonly KeyObject[], bytes: Uint8Array, signat
 
 async function readText(path: string, limit: number): Promise<string> {
   try {
-    // O_NONBLOCK, so that a FIFO in its place does not hold us for ever.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await file.stat();
-    if (!stats.isFile()) throw new Error("it is no file");
-    if (stats.size > limit) throw new Error(`it has ${stats.size} bytes; the limit is ${limit}`);
-    // No more than that even of what grows.
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(limit), 0, limit, 0);
-    return buffer.toString("latin1", 0, bytesRead);
+    const bytes = await readSmallFile(path, limit);
+    if (bytes === "not a file") throw new Error("it is no file");
+    if (bytes === "too large") throw new Error(`it has more than the ${limit} bytes that are allowed`);
+    return bytes.toString("latin1");
   } catch (error) {
     throw unusable(path, messageOf(error), error);
   }

@@ -18,7 +18,7 @@ test("a key's file is read within its bound, and nothing in its place holds up w
   mkdirSync(at("folder.pub"));
   execFileSync("mkfifo", [at("pipe.pub")]);
   const cases: readonly (readonly [string, RegExp])[] = [
-    ["long.pub", /it has \d+ bytes; the limit is 1000/],
+    ["long.pub", /it has more than the 1000 bytes that are allowed/],
     ["folder.pub", /it is no file/],
     ["pipe.pub", /it is no file/],
     ["none.pub", /ENOENT/],
