@@ -126,6 +126,15 @@ test("one byte of a file's data: only the full depth can see it, and names the p
   assert.match(result.stdout + result.stderr, /\/?etc\/motd.*content/);
 });
 
+test("one byte of a block bitmap, which only e2fsck looks at: what it says is told, and no success", async () => {
+  const bitmap = /block bitmap at (\d+)/.exec(runProgram("debugfs", ["-R", "stats", rootfs]));
+  const result = await spoiltAt(Number(bitmap?.[1]) * 4096);
+  assert.equal(result.status, 1);
+  assert.match(result.stdout, /^it reads as its layers say \(\d+ inodes\), and its file system is damaged$/m);
+  assert.match(result.stdout, /^e2fsck: Block bitmap differences/m);
+  assert.match(result.stderr, /banger image rm it/);
+});
+
 test("a superblock that is none: image, file and the next step are named, whatever reads it", async () => {
   // Offset 0x38 of struct ext4_super_block is s_magic.
   const next = "  → Delete it with `banger image rm it`, then pull it again.";

@@ -15,7 +15,7 @@ import { hintLines } from "../render/error.ts";
 import { imageTable, imageText } from "../render/image-text.ts";
 import { messageJson, pretty } from "../render/json.ts";
 import { formatBytes } from "../render/units.ts";
-import { verifyText } from "../render/verify-text.ts";
+import { isSound, verifyText } from "../render/verify-text.ts";
 import { hanging, safeText } from "../render/text.ts";
 import { machineOf } from "../vmm/machine.ts";
 import { shellWord } from "../../base/shell-word.ts";
@@ -225,7 +225,7 @@ async function verifyImage(
   const answer = await rpc.unary(ImageService.method.verifyImage, { image: name, depth }, signal);
   const json = (): string => pretty(messageJson(VerifyImageResponseSchema, answer));
   printAnswer(terminal, flags, json, (columns) => verifyText(name, answer, columns));
-  if (answer.differences.length === 0) return undefined;
+  if (isSound(answer)) return undefined;
   const next = `Delete it with \`banger image rm ${name}\`, then pull it again.`;
   showLines(terminal, "stderr", hintLines(next, stderrColour(terminal), columnsOf(terminal, "stderr")));
   return exitCodes.failed;

@@ -19,7 +19,7 @@ import { imageText } from "../../../src/client/render/image-text.ts";
 import { catalogTable, kernelTable } from "../../../src/client/render/kernel-text.ts";
 import { pullTable } from "../../../src/client/render/pull-text.ts";
 import { resolveText } from "../../../src/client/render/resolve-text.ts";
-import { verifyText } from "../../../src/client/render/verify-text.ts";
+import { isSound, verifyText } from "../../../src/client/render/verify-text.ts";
 
 test("an error: message, fields that add something, hint", () => {
   const error = new BangerError("SIZE_INVALID", "size is negative", {
@@ -133,6 +133,12 @@ test("a verified image, and one that differs", () => {
   assert.match(lines[0] ?? "", /^x is not what its layers say: 1 difference and more/);
   assert.match(lines[2] ?? "", /^\/a\\x0a +mode +1 +2$/);
   assert.equal(lines.at(-1), "e2fsck: Inode 5 is bad");
+  const damaged = create(VerifyImageResponseSchema, { inodeCount: 3n, fsckOutput: "Inode 5 is bad" });
+  assert.deepEqual(verifyText("x", damaged), [
+    "x reads as its layers say (3 inodes), and its file system is damaged",
+    "e2fsck: Inode 5 is bad",
+  ]);
+  assert.deepEqual([good, bad, damaged].map(isSound), [true, false, false]);
 });
 
 test("kernels and catalogs", () => {
