@@ -35,9 +35,7 @@ const { blobs, indexes } = await timed("scan", () => scanLayers(layers, indexFol
 const tree = await timed("flatten", () => runInSlices(flatten(indexes, { limits }), signal));
 const uuid = "01234567-89ab-8def-8123-456789abcdef";
 const given = { tree, layers: blobs, target, tempDir: work, sizeBytes: undefined, uuid, hashSeed: uuid };
-const build = await timed("build", () =>
-  builder.build({ ...given, reserveBytes: 0, limits, signal, onProgress: () => {} }),
-);
+const build = await timed("build", () => builder.build({ ...given, limits, signal, onProgress: () => {} }));
 await timed("own", () => build.applyOwnership());
 await build[Symbol.asyncDispose]();
 process.stdout.write(JSON.stringify(seconds));

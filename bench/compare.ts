@@ -32,7 +32,6 @@ export async function compareBuilders(layout: string, work: string): Promise<str
       sizeBytes: undefined,
       uuid,
       hashSeed: uuid,
-      reserveBytes: 0,
     };
     const images: string[] = [];
     for (const builder of [makeDirectBuilder(), e2fsprogsBuilder]) {

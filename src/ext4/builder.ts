@@ -19,8 +19,6 @@ export interface BuildInput {
   /** Of the file system, and the seed of its directory hashes; both as `8-4-4-4-12` hex digits. */
   readonly uuid: string;
   readonly hashSeed: string;
-  /** Bytes to be left free for what is injected later, besides the usual room. */
-  readonly reserveBytes: number;
   /** Removes large folders behind a cancelled pull's back; without it the build takes its time for that. */
   readonly trash?: Trash | undefined;
   readonly limits: Limits;

@@ -1,6 +1,4 @@
 import { BangerError } from "../base/error.ts";
-import type { Sliced } from "../base/slices.ts";
-import type { DirectoryInode, Inode, RootTree } from "../layers/root-tree.ts";
 
 /** One size for all: the kernel maps pages to blocks most cheaply at its page size, and every image has few tiny files. */
 export const blockBytes = 4096;
@@ -33,156 +31,6 @@ export interface Geometry {
   readonly journalMiB: number;
 }
 
-/** Adds up what the tree needs. In any order, so without sorting names. */
-export function* spaceNeeds({ root }: RootTree): Sliced<SpaceNeeds> {
-  const counter = new SpaceCounter();
-  counter.addInode(root);
-  let names = 0;
-  const linked = new Set<Inode>();
-  const todo: DirectoryInode[] = [root];
-  for (let directory = todo.pop(); directory !== undefined; directory = todo.pop()) {
-    for (const [name, inode] of directory.children) {
-      if (++names % 1024 === 0) yield;
-      counter.addName(name, inode);
-      if (inode.kind === "directory") todo.push(inode);
-      else if (inode.linkCount > 1) {
-        if (linked.has(inode)) continue;
-        linked.add(inode);
-      }
-      counter.addInode(inode);
-    }
-    counter.endDirectory();
-  }
-  return counter.needs();
-}
-
-/** Adds up what a tree needs, for those who walk it anyway: every inode once, and the names of one directory after the other. */
-export class SpaceCounter {
-  #blocks = 0;
-  #inodes = 0;
-  #names = new NameCounter();
-
-  addInode(inode: Inode): void {
-    this.#inodes += 1;
-    this.#blocks += inodeBlocks(inode);
-  }
-
-  /** Of the directory at hand. */
-  addName(name: string, inode: Inode): void {
-    this.#names.add(name, inode);
-  }
-
-  /** All of its names were added. */
-  endDirectory(): void {
-    this.#blocks += this.#names.takeBlocks();
-  }
-
-  needs(): SpaceNeeds {
-    return { blocks: this.#blocks, inodes: this.#inodes };
-  }
-}
-
-/** Without the names of a directory. */
-function inodeBlocks(inode: Inode): number {
-  // At most one block holds what does not fit into the inode: the feature `ea_inode` is off.
-  const xattrBlocks = inode.xattrs.length === 0 ? 0 : 1;
-  switch (inode.kind) {
-    case "file":
-      return xattrBlocks + fileBlocks(inode.size, inode.content.segments);
-    case "symlink":
-      // Up to 59 bytes stay in the inode, where the block map would be.
-      return xattrBlocks + (inode.target.length < 60 ? 0 : 1);
-    case "directory":
-    case "character":
-    case "block":
-    case "fifo":
-      return xattrBlocks;
-  }
-}
-
-type Segments = readonly { readonly offset: number; readonly length: number }[];
-
-function fileBlocks(size: number, segments: Segments | undefined): number {
-  const whole = Math.ceil(size / blockBytes);
-  if (segments === undefined) return whole + extentBlocks(whole, 1);
-  let data = 0;
-  let runs = 0;
-  let next = 0;
-  for (const { offset, length } of segments) {
-    if (length === 0) continue;
-    const first = Math.floor(offset / blockBytes);
-    const end = Math.ceil((offset + length) / blockBytes);
-    if (data === 0 || first > next) runs += 1;
-    data += Math.max(0, end - Math.max(next, first));
-    next = Math.max(next, end);
-  }
-  return data + extentBlocks(data, runs);
-}
-
-/**
- * Blocks of a file's extent tree. Group metadata may split a run wherever it crosses into another group, so three
- * pieces a group are allowed for; four extents stay in the inode, and a leaf holds 340 but may be half full.
- * Runs of zeros that mke2fs leaves out split a file too, and each saves more than it costs.
- */
-function extentBlocks(data: number, runs: number): number {
-  const extents = runs + 3 * Math.ceil(data / blocksPerGroup);
-  if (extents <= 4) return 0;
-  let blocks = 0;
-  for (let level = Math.ceil(extents / 170); ; level = Math.ceil(level / 170)) {
-    blocks += level;
-    if (level <= 4) return blocks;
-  }
-}
-
-/**
- * Blocks of a directory, which grows one at a time and so may lie all over. An entry is 8 bytes and its name, rounded up to 4 (ext4 on-disk layout, "Linear
- * directories"), and never spans two blocks, so each block may end in a gap that the largest entry left. The
- * names that debugfs makes may go into blocks of their own (see `e2fsprogs/late-names.ts`).
- */
-class NameCounter {
-  #total = dotsBytes;
-  #largest = 12;
-  #late = 0;
-
-  add(name: string, inode: Inode): void {
-    const entry = directoryEntryBytes(name);
-    this.#total += entry;
-    if (entry > this.#largest) this.#largest = entry;
-    const staged = inode.kind === "file" || inode.kind === "directory" || inode.kind === "symlink";
-    if (!staged || (inode.kind === "symlink" && inode.linkCount > 1)) this.#late += entry;
-  }
-
-  /** Of the directory whose names were added; the next one begins. */
-  takeBlocks(): number {
-    const packed = Math.ceil(this.#total / (directoryBlockBytes - (this.#largest - 4)));
-    const blocks = packed + expansionBlocks(this.#late) + extentBlocks(packed, packed);
-    this.#total = dotsBytes;
-    this.#largest = 12;
-    this.#late = 0;
-    return blocks;
-  }
-}
-
-/** "." and "..", in a directory's first block. */
-export const dotsBytes = 24;
-/** What a block of a directory has for entries: its checksum takes 12 bytes. */
-const directoryBlockBytes = blockBytes - 12;
-const largestEntryBytes = 264;
-
-export function directoryEntryBytes(name: string): number {
-  return (8 + name.length + 3) & ~3;
-}
-
-/** Empty blocks that a directory must be given before entries of so many bytes are sure to find room. */
-export function expansionBlocks(entryBytes: number): number {
-  return Math.ceil(entryBytes / (directoryBlockBytes - (largestEntryBytes - 4)));
-}
-
-export interface SizeRequest {
-  readonly sizeBytes: number | undefined;
-  readonly reserveBytes: number;
-}
-
 /**
  * Chooses the size, or checks the size asked for. Without one, there is room for a machine to run in: a fifth of
  * what is used, as a file system close to full fragments, and at least 64 MiB for logs, package lists and what
@@ -190,14 +38,13 @@ export interface SizeRequest {
  *
  * @throws BangerError SIZE_INVALID, or SIZE_TOO_SMALL with the minimum.
  */
-export function chooseGeometry(needs: SpaceNeeds, request: SizeRequest): Geometry {
-  const reserve = Math.ceil(request.reserveBytes / blockBytes);
-  if (request.sizeBytes !== undefined) return fitted(needs, reserve, request.sizeBytes);
-  const free = reserve + Math.max(64 * blocksPerMiB, Math.ceil(needs.blocks / 5));
+export function chooseGeometry(needs: SpaceNeeds, sizeBytes: number | undefined): Geometry {
+  if (sizeBytes !== undefined) return fitted(needs, sizeBytes);
+  const free = Math.max(64 * blocksPerMiB, Math.ceil(needs.blocks / 5));
   return smallest(needs, free, roomyLayout);
 }
 
-function fitted(needs: SpaceNeeds, reserve: number, sizeBytes: number): Geometry {
+function fitted(needs: SpaceNeeds, sizeBytes: number): Geometry {
   const blocks = Math.floor(sizeBytes / blockBytes);
   if (!Number.isSafeInteger(sizeBytes) || blocks < 1 || blocks > maxBlocks) {
     const detail = `${sizeBytes} is not a size in bytes from ${blockBytes} to ${maxBlocks * blockBytes}`;
@@ -209,9 +56,9 @@ function fitted(needs: SpaceNeeds, reserve: number, sizeBytes: number): Geometry
   }
   for (const layout of [roomyLayout, tightLayout]) {
     const geometry = layout(needs, blocks);
-    if (fits(needs, reserve, geometry)) return geometry;
+    if (fits(needs, 0, geometry)) return geometry;
   }
-  const minimum = smallest(needs, reserve, tightLayout).sizeBytes;
+  const minimum = smallest(needs, 0, tightLayout).sizeBytes;
   const detail = `${sizeBytes} bytes can't hold the image: it needs at least ${minimum} (${minimum / MiB} MiB)`;
   throw new BangerError("SIZE_TOO_SMALL", detail, {
     op: "size file system",
@@ -326,4 +173,19 @@ export function hasBackup(group: number): boolean {
     while (power < group) power *= base;
     return power === group;
   });
+}
+
+/**
+ * Blocks of a file's extent tree. Group metadata may split a run wherever it crosses into another group, so three
+ * pieces a group are allowed for; four extents stay in the inode, and a leaf holds 340 but may be half full.
+ * Runs of zeros that mke2fs leaves out split a file too, and each saves more than it costs.
+ */
+export function extentBlocks(data: number, runs: number): number {
+  const extents = runs + 3 * Math.ceil(data / blocksPerGroup);
+  if (extents <= 4) return 0;
+  let blocks = 0;
+  for (let level = Math.ceil(extents / 170); ; level = Math.ceil(level / 170)) {
+    blocks += level;
+    if (level <= 4) return blocks;
+  }
 }

@@ -233,7 +233,6 @@ async function buildRootfs(
     uuid: filesystemUuid(plan),
     hashSeed: derivedUuid("hash seed", plan.image.manifestDigest, plan.rootfsKey),
     trash: deps.trash,
-    reserveBytes: 0,
     limits: deps.limits,
     signal,
   };

@@ -39,7 +39,6 @@ export async function inputFor(
     sizeBytes: undefined,
     uuid: "01234567-89ab-cdef-0123-456789abcdef",
     hashSeed: "fedcba98-7654-3210-fedc-ba9876543210",
-    reserveBytes: 0,
     limits: defaultLimits,
     signal: new AbortController().signal,
     onProgress: () => {},

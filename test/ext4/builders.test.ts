@@ -69,13 +69,6 @@ for (const [name, builder] of [
     assert.equal(statSync(target, { throwIfNoEntry: false }), undefined);
   });
 
-  test(`${name}: a reserve stays free`, async () => {
-    await using folder = workFolder();
-    const input = await inputFor(buildTree(dir()), folder.path, { reserveBytes: 500 * MiB });
-    await using build = await builder.build(input);
-    assert.ok(build.built.sizeBytes > 560 * MiB);
-  });
-
   test(`${name}: many names in a directory, and many names of a file`, async () => {
     await using folder = workFolder();
     const shared = file("shared");

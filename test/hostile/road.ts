@@ -86,7 +86,6 @@ export async function construct(
         sizeBytes: undefined,
         uuid: "01234567-89ab-cdef-0123-456789abcdef",
         hashSeed: "fedcba98-7654-3210-fedc-ba9876543210",
-        reserveBytes: 0,
         onProgress: () => {},
       });
       await build.applyOwnership();

@@ -42,8 +42,8 @@ async function build(input: BuildInput, threads: number): Promise<RootfsBuild> {
   await using pool = contentPool(threads);
   // Threads get ready while this one plans.
   pool.warm(Math.min(threads, input.layers.length));
-  const { tree, layers, signal, sizeBytes, reserveBytes, uuid, hashSeed, target } = input;
-  const planned = { tree, layerCount: layers.length, sizeBytes, reserveBytes, uuid, hashSeed };
+  const { tree, layers, signal, sizeBytes, uuid, hashSeed, target } = input;
+  const planned = { tree, layerCount: layers.length, sizeBytes, uuid, hashSeed };
   const plan = await runInSlices(planLayout(planned), signal);
   await createSparse(target, plan.sizeBytes, op);
   const facts = await write(plan, input, pool);

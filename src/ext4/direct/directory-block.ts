@@ -1,7 +1,8 @@
 import type { ByteString } from "../../base/bytes.ts";
 import type { Inode } from "../../layers/root-tree.ts";
 import { crc32c, crc32cZeros } from "../crc32c.ts";
-import { blockBytes, directoryEntryBytes } from "../geometry.ts";
+import { blockBytes } from "../geometry.ts";
+import { directoryEntryBytes } from "../space-needs.ts";
 import { put16, put32 } from "./little-endian.ts";
 
 /**

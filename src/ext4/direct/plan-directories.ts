@@ -1,6 +1,6 @@
 import { itemAt } from "./column.ts";
 import type { Sliced } from "../../base/slices.ts";
-import { directoryEntryBytes, dotsBytes } from "../geometry.ts";
+import { directoryEntryBytes, dotsBytes } from "../space-needs.ts";
 import { directoryRoom } from "./directory-block.ts";
 import { hashTreeNodes, maxLeaves } from "./hash-tree.ts";
 import type { InodeList } from "./inode-list.ts";

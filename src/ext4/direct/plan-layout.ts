@@ -26,7 +26,7 @@ const slice = 16384;
 export function* planLayout(input: PlanInput): Sliced<LayoutPlan> {
   const { tree, layerCount } = input;
   const list = yield* listInodes(tree);
-  const geometry = chooseGeometry(list.needs, input);
+  const geometry = chooseGeometry(list.needs, input.sizeBytes);
   const [uuid, hashSeed] = [parseUuid(input.uuid), parseUuid(input.hashSeed)];
   const directories = yield* planDirectories(list, hashSeed);
   const xattrs = yield* planXattrs(list);

@@ -9,7 +9,6 @@ export interface PlanInput {
   readonly layerCount: number;
   /** As of BuildInput. */
   readonly sizeBytes: number | undefined;
-  readonly reserveBytes: number;
   readonly uuid: string;
   readonly hashSeed: string;
 }

@@ -10,7 +10,8 @@ import { WorkerPool, workerFile } from "../../base/workers.ts";
 import type { RootTree } from "../../layers/root-tree.ts";
 import { everyInode } from "../../layers/tree-walk.ts";
 import type { BuildInput, BuiltFacts, OwnershipFacts, RootfsBuild, RootfsBuilder } from "../builder.ts";
-import { chooseGeometry, spaceNeeds, type SpaceNeeds } from "../geometry.ts";
+import { chooseGeometry, type SpaceNeeds } from "../geometry.ts";
+import { spaceNeeds } from "../space-needs.ts";
 import { gather } from "./gather.ts";
 import { makeFileSystem } from "./mkfs.ts";
 import { reconcile } from "./ownership.ts";
@@ -37,7 +38,7 @@ async function build(input: BuildInput): Promise<RootfsBuild> {
   checkTarget(input.target);
   const plan = await runInSlices(planStaging(tree, layers), signal);
   const needs = withFolders(await runInSlices(spaceNeeds(tree), signal), plan);
-  const geometry = chooseGeometry(needs, input);
+  const geometry = chooseGeometry(needs, input.sizeBytes);
   const program: ProgramContext = { limits: input.limits, signal, now: newestSecond(plan) };
   await using resources = new AsyncDisposableStack();
   const temp = await makeTempDir("build-", input.tempDir);

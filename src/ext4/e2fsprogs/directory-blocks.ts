@@ -1,6 +1,7 @@
 import { bytesToBuffer, utf8Bytes, type ByteString } from "../../base/bytes.ts";
 import { crc32c } from "../crc32c.ts";
-import { blockBytes, directoryEntryBytes } from "../geometry.ts";
+import { blockBytes } from "../geometry.ts";
+import { directoryEntryBytes } from "../space-needs.ts";
 
 /** A name as a directory has it; `fileType` is an `EXT4_FT_*`. */
 export interface DirectoryName {

@@ -1,6 +1,6 @@
 import { utf8Bytes, type ByteString } from "../../base/bytes.ts";
 import { joinPath, type CleanPath } from "../../layers/entry-path.ts";
-import { directoryEntryBytes, expansionBlocks } from "../geometry.ts";
+import { directoryEntryBytes, expansionBlocks } from "../space-needs.ts";
 import type { DirectoryInode, Inode } from "../../layers/root-tree.ts";
 import { sortedNames } from "../../layers/tree-walk.ts";
 

@@ -1,4 +1,4 @@
-import { directoryEntryBytes, expansionBlocks } from "../geometry.ts";
+import { directoryEntryBytes, expansionBlocks } from "../space-needs.ts";
 import type { Command } from "./debugfs.ts";
 import { shownPath, type Difference, type MissingName } from "./difference.ts";
 import { enterDirectory, growDirectory, link, makeNode } from "./script.ts";

@@ -155,7 +155,7 @@ test("written while others have their turn, it is the same; a file that can't be
   const names = Array.from({ length: 20_000 }, (_, i) => [`name ${i}`, link(`${i}`)] as const);
   const built = buildTree(dir({ many: dir(Object.fromEntries(names)) }));
   writeImage(built, path);
-  const input = { tree: built.tree, layerCount: 3, sizeBytes: undefined, reserveBytes: 0, uuid, hashSeed };
+  const input = { tree: built.tree, layerCount: 3, sizeBytes: undefined, uuid, hashSeed };
   const { metadata, sizeBytes } = runThrough(planLayout(input));
   const { signal } = new AbortController();
   {

@@ -14,13 +14,14 @@ import { listInodes } from "../../../src/ext4/direct/inode-list.ts";
 import { LayerFiles } from "../../../src/ext4/direct/layer-files.ts";
 import { sortByOffset } from "../../../src/ext4/direct/sort-by-offset.ts";
 import { sortIndices } from "../../../src/ext4/direct/sort-indices.ts";
-import { blocksPerGroup, hasBackup, spaceNeeds } from "../../../src/ext4/geometry.ts";
+import { blocksPerGroup, hasBackup } from "../../../src/ext4/geometry.ts";
+import { spaceNeeds } from "../../../src/ext4/space-needs.ts";
 import { noise, sampleTree } from "../sample-tree.ts";
 import { buildTree, dir, file, sparse, type BuiltTree } from "../tree-builder.ts";
 import { hashSeed, uuid } from "./write-image.ts";
 
 function planOf({ tree }: BuiltTree, layerCount = 2, sizeBytes?: number): LayoutPlan {
-  return runThrough(planLayout({ tree, layerCount, sizeBytes, reserveBytes: 0, uuid, hashSeed }));
+  return runThrough(planLayout({ tree, layerCount, sizeBytes, uuid, hashSeed }));
 }
 
 function runsOf(runs: PackedRuns | undefined): readonly (readonly [number, number, number])[] {

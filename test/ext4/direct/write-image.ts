@@ -12,7 +12,6 @@ export const hashSeed = "fedcba98-7654-3210-fedc-ba9876543210";
 
 export interface WriteOptions {
   readonly sizeBytes?: number;
-  readonly reserveBytes?: number;
 }
 
 export interface Written {
@@ -43,8 +42,8 @@ function layContents({ stored }: BuiltTree): readonly Buffer[] {
 /** Plans and writes a file system with contents and all, without workers. */
 export function writeImage(built: BuiltTree, path: string, options: WriteOptions = {}): Written {
   const streams = layContents(built);
-  const { sizeBytes, reserveBytes = 0 } = options;
-  const input = { tree: built.tree, layerCount: layers, sizeBytes, reserveBytes, uuid, hashSeed };
+  const { sizeBytes } = options;
+  const input = { tree: built.tree, layerCount: layers, sizeBytes, uuid, hashSeed };
   const plan = runThrough(planLayout(input));
   const fd = openSync(path, "wx");
   try {
