@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { readAtMost } from "./read-at-most.ts";
 
 /**
  * Reads a file whose place others may have put anything into. Opening does not wait, as a FIFO would have it for ever,
@@ -13,10 +14,6 @@ export async function readSmallFile(
 ): Promise<Buffer | "not a file" | "too large"> {
   await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   if (!(await handle.stat()).isFile()) return "not a file";
-  // `end` is the last byte that is read: one more than may be.
-  const stream: AsyncIterable<Uint8Array> = handle.createReadStream({ autoClose: false, end: limit });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of stream) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
-  return bytes.length > limit ? "too large" : bytes;
+  const { bytes, cut } = await readAtMost(handle.createReadStream({ autoClose: false }), limit);
+  return cut ? "too large" : bytes;
 }

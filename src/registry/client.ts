@@ -2,6 +2,7 @@ import { paced, type BandwidthLimit } from "../base/bandwidth.ts";
 import { algorithmOf, digestOf, isDigest, shortDigest, type Digest } from "../base/digest.ts";
 import { BangerError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
+import { readAtMost } from "../base/read-at-most.ts";
 import type { Clock } from "../base/retry.ts";
 import { chooseArtifact, type Artifact, type ArtifactSource } from "../oci/artifact.ts";
 import { chooseImage, tooLarge, type FetchedDocument, type RootDocument } from "../oci/choose.ts";
@@ -16,7 +17,7 @@ import { statusError, type Asked } from "./error-body.ts";
 import type { RegistryHost } from "./host.ts";
 import { askInTurn } from "./hosts.ts";
 import { RegistryDocuments } from "./repository-documents.ts";
-import { readAtMost, type HttpResponse } from "./response.ts";
+import type { HttpResponse } from "./response.ts";
 import type { SharedDocuments } from "./shared-documents.ts";
 
 export interface RegistryOptions {

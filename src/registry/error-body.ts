@@ -2,7 +2,8 @@ import { printable, utf8Bytes } from "../base/bytes.ts";
 import { BangerError, type ErrorDetails } from "../base/error.ts";
 import { parseJson } from "../base/json.ts";
 import type { Limits } from "../base/limits.ts";
-import { readAtMost, type HttpResponse } from "./response.ts";
+import { readAtMost } from "../base/read-at-most.ts";
+import type { HttpResponse } from "./response.ts";
 import { TransientError, isTransientStatus, parseRetryAfter } from "./transient.ts";
 
 const longestQuote = 300;

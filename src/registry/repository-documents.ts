@@ -1,6 +1,7 @@
 import { algorithmOf, digestOf, isDigest, type Digest } from "../base/digest.ts";
 import { BangerError, hasReason } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
+import { readAtMost } from "../base/read-at-most.ts";
 import type { Clock } from "../base/retry.ts";
 import { tooLarge, type FetchedDocument, type RootDocument } from "../oci/choose.ts";
 import { verifyBytes, type Descriptor } from "../oci/descriptor.ts";
@@ -11,7 +12,7 @@ import type { RepositoryDocuments } from "../oci/repository-documents.ts";
 import { statusError, type Asked } from "./error-body.ts";
 import type { RegistryHost } from "./host.ts";
 import { askInTurn, type Purpose } from "./hosts.ts";
-import { readAtMost, type HttpResponse } from "./response.ts";
+import type { HttpResponse } from "./response.ts";
 
 export interface DocumentsOptions {
   readonly limits: Limits;

@@ -107,22 +107,3 @@ class Pace {
     return slow;
   }
 }
-
-/** What came of a body that may be longer than wanted. */
-export interface BoundedBody {
-  readonly bytes: Buffer;
-  /** There was more; it was not read. */
-  readonly cut: boolean;
-}
-
-/** Reads at most `limit` bytes, and closes the connection where there is more. */
-export async function readAtMost(body: AsyncIterable<Uint8Array>, limit: number): Promise<BoundedBody> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of body) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length > limit) return { bytes: Buffer.concat(pieces).subarray(0, limit), cut: true };
-  }
-  return { bytes: Buffer.concat(pieces), cut: false };
-}

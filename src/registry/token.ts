@@ -1,12 +1,13 @@
 import { BangerError } from "../base/error.ts";
 import { parseJson } from "../base/json.ts";
 import type { Limits } from "../base/limits.ts";
+import { readAtMost } from "../base/read-at-most.ts";
 import type { SourceOptions } from "../oci/image-source.ts";
 import { addressKind } from "./address.ts";
 import type { Challenge } from "./challenge.ts";
 import { basicAuthorization, identityUser, type Credentials } from "./credentials.ts";
 import { statusError, type Asked } from "./error-body.ts";
-import { readAtMost, type HttpResponse } from "./response.ts";
+import type { HttpResponse } from "./response.ts";
 import type { Transport } from "./transport.ts";
 
 const op = "fetch token";

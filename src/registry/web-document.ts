@@ -1,10 +1,11 @@
 import { BangerError } from "../base/error.ts";
 import { defaultLimits } from "../base/limits.ts";
+import { readAtMost } from "../base/read-at-most.ts";
 import { systemClock } from "../base/retry.ts";
 import { tooLarge } from "../oci/choose.ts";
 import type { SourceOptions } from "../oci/image-source.ts";
 import { statusError } from "./error-body.ts";
-import { readAtMost, type HttpResponse } from "./response.ts";
+import type { HttpResponse } from "./response.ts";
 import { webTransport, type WebOptions } from "./web-transport.ts";
 
 /** What a server knows a version of a document by (RFC 9110, 8.8); neither where it does not tell them apart. */
