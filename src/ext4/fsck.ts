@@ -15,7 +15,10 @@ export interface FsckReport {
   readonly ran: boolean;
   /** e2fsck ended with 0: nothing to repair. */
   readonly clean: boolean;
-  /** Lines that name a problem or propose an optimisation; the latter may come with `clean`. At least one without it. Bounded: the first of them. */
+  /**
+   * Lines that name a problem or propose an optimisation; the latter may come with `clean`, and without it there is at
+   * least one. Bounded: the first of them.
+   */
   readonly problems: readonly string[];
   /** All that it said. */
   readonly output: string;
@@ -47,8 +50,8 @@ export async function fsck(path: string, options: FsckOptions): Promise<FsckRepo
     });
   }
   const clean = result.exitCode === 0;
-  const problems = parseProblems(output);
-  if (!clean && problems.length === 0) problems.push(`e2fsck ended with ${result.exitCode}`);
+  const told = parseProblems(output);
+  const problems = clean || told.length > 0 ? told : [`e2fsck ended with ${result.exitCode}`];
   return { ran: true, clean, problems, output };
 }
 
@@ -89,7 +92,7 @@ const mostProblems = 500;
 const longestProblem = 500;
 
 /** The lines of e2fsck's output that are about the file system's state: the first of them, and how many more there are. */
-export function parseProblems(output: string): string[] {
+export function parseProblems(output: string): readonly string[] {
   const problems = output
     .split("\n")
     .map((line) => line.trim())
