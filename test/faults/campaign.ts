@@ -35,9 +35,6 @@ export interface RunReport {
 /** Runs that share a home, so that images of earlier ones are there to be spoilt. */
 const runsAHome = 12;
 
-/** How long a daemon may take to end what it cancelled, in milliseconds. */
-const settleMs = 15_000;
-
 const never = new AbortController().signal;
 
 /** Runs the seeds from `first` on, one after the other, and tells of each. */
@@ -240,13 +237,11 @@ async function exits({ child }: DaemonProcess, withinMs: number): Promise<boolea
 }
 
 async function idle(channel: Channel, findings: string[]): Promise<void> {
-  for (const until = Date.now() + settleMs; ; await sleep(50)) {
+  const active = await leftAtRest(async () => {
     const status = await channel.unary(DaemonService.method.getDaemonStatus, {}, never);
-    if (status.activePullCount === 0n) return;
-    if (Date.now() < until) continue;
-    findings.push("a pull does not end");
-    return;
-  }
+    return status.activePullCount === 0n ? [] : ["a pull does not end"];
+  });
+  findings.push(...active);
 }
 
 async function gone(marker: string, findings: string[]): Promise<void> {
